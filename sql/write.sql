@@ -1,0 +1,164 @@
+-- What the subscriber's store thread runs (src/store/append.c and its neighbours). Statements are compiled in by name.
+
+-- name: begin_write
+BEGIN IMMEDIATE;
+
+-- name: commit
+COMMIT;
+
+-- name: rollback
+ROLLBACK;
+
+-- ---- append.c ----
+
+-- name: event_insert
+-- append.c binds these by position, in this order: it is the one statement that is run for every event.
+INSERT INTO events (seq, kind, symbol, name, timeframe, confidence, value, severity, component, source, channel,
+    time_ms, time_source, received_us, gap_from_us, duplicate_of, body)
+VALUES (:seq, :kind, :symbol, :name, :timeframe, :confidence, :value, :severity, :component, :source, :channel,
+    :time_ms, :time_source, :received_us, :gap_from_us, :duplicate_of, :body);
+
+-- name: timeline_insert
+INSERT INTO timeline (received_us, seq) VALUES (:received_us, :seq);
+
+-- name: reject_insert
+INSERT INTO rejects (received_us, channel, reason, detail, bytes, sample)
+VALUES (:received_us, :channel, :reason, :detail, :bytes, :sample);
+
+-- name: rejects_trim
+DELETE FROM rejects WHERE id <= (SELECT max(id) FROM rejects) - :keep;
+
+-- name: log_update
+UPDATE log SET next_seq = :next_seq, committed_us = :committed_us, indexed_to = :indexed_to, tallied_to = :tallied_to
+WHERE id = 1;
+
+-- name: kind_update
+UPDATE kinds SET events = :events, bytes = :bytes, trimmed_to = :trimmed_to, newest = :newest,
+    newest_visible = :newest_visible
+WHERE kind = :kind;
+
+-- name: lease_update
+UPDATE log SET lease_to = :lease_to WHERE id = 1;
+
+-- ---- recover.c ----
+
+-- name: log_select
+SELECT version, epoch, next_seq, lease_to, boot_id, clean, committed_us, dev, ino, indexed_to, tallied_to
+FROM log WHERE id = 1;
+
+-- name: kinds_select
+SELECT kind, events, bytes, trimmed_to, newest, newest_visible FROM kinds ORDER BY kind;
+
+-- name: log_insert
+INSERT INTO log (id, version, epoch, next_seq, lease_to, boot_id, clean, committed_us, dev, ino, indexed_to, tallied_to)
+VALUES (1, :version, :epoch, 1, :lease_to, :boot_id, 0, :committed_us, :dev, :ino, 0, 0);
+
+-- name: kind_insert
+INSERT INTO kinds (kind, events, bytes, trimmed_to, newest, newest_visible) VALUES (:kind, 0, 0, 0, 0, 0);
+
+-- name: log_take
+-- Taken over at a start: from here on it counts as not clean.
+UPDATE log SET epoch = :epoch, next_seq = :next_seq, lease_to = :lease_to, boot_id = :boot_id, clean = 0, dev = :dev,
+    ino = :ino
+WHERE id = 1;
+
+-- name: log_clean
+UPDATE log SET clean = 1 WHERE id = 1;
+
+-- name: quick_check
+-- One line is enough: 'ok' or the first fault.
+PRAGMA quick_check(1);
+
+-- name: sync_full
+PRAGMA synchronous = FULL;
+
+-- name: sync_normal
+PRAGMA synchronous = NORMAL;
+
+-- name: ids_renew
+-- A copied log gets a new epoch: its events' ids begin with it. {"id":"xxxxxxxx-… : characters 8 to 15.
+UPDATE events SET body = substr(body, 1, 7) || :epoch || substr(body, 16);
+
+-- name: duplicate_ids_renew
+UPDATE events SET body = replace(body, '"duplicate_of":"' || :old || '-', '"duplicate_of":"' || :epoch || '-')
+WHERE duplicate_of <> 0;
+
+-- name: last_received
+SELECT received_us FROM events ORDER BY seq DESC LIMIT 1;
+
+-- name: last_timeline
+SELECT received_us, seq FROM timeline ORDER BY received_us DESC LIMIT 1;
+
+-- name: dedup_start
+SELECT seq FROM timeline WHERE received_us <= :received_us ORDER BY received_us DESC LIMIT 1;
+
+-- name: events_keys
+SELECT seq, kind, symbol, name, timeframe, channel, time_ms, time_source, received_us, duplicate_of FROM events
+WHERE seq > :after ORDER BY seq;
+
+-- ---- index.c ----
+
+-- name: index_tail
+INSERT INTO by_symbol (symbol, kind, seq)
+SELECT symbol, kind, seq FROM events WHERE seq > :after AND seq <= :to AND symbol IS NOT NULL
+ORDER BY symbol, kind, seq;
+
+-- ---- tallies.c ----
+
+-- name: tallies_scan
+SELECT seq, kind, symbol, name, timeframe, confidence, received_us, duplicate_of FROM events
+WHERE seq > :after AND seq <= :to ORDER BY seq;
+
+-- name: symbol_add
+INSERT INTO symbols (symbol, patterns, indicators, alerts, held, last_seq, last_received_us)
+VALUES (:symbol, :patterns, :indicators, :alerts, :held, :last_seq, :last_received_us)
+ON CONFLICT (symbol) DO UPDATE SET patterns = patterns + excluded.patterns, indicators = indicators + excluded.indicators,
+    alerts = alerts + excluded.alerts, held = held + excluded.held, last_seq = max(last_seq, excluded.last_seq),
+    last_received_us = max(last_received_us, excluded.last_received_us);
+
+-- name: latest_put
+INSERT INTO latest (symbol, kind, name, timeframe, seq) VALUES (:symbol, :kind, :name, :timeframe, :seq)
+ON CONFLICT (symbol, kind, name, timeframe) DO UPDATE SET seq = excluded.seq;
+
+-- name: rollup_add
+INSERT INTO rollups (span, start_s, kind, facet, key, n) VALUES (:span, :start_s, :kind, :facet, :key, :n)
+ON CONFLICT (span, start_s, kind, facet, key) DO UPDATE SET n = n + excluded.n;
+
+-- name: rollups_trim
+DELETE FROM rollups WHERE span = :span AND start_s < :before_s;
+
+-- ---- retain.c ----
+
+-- name: oldest_events
+SELECT seq, kind, symbol, duplicate_of, received_us, body FROM events ORDER BY seq LIMIT :limit;
+
+-- name: oldest_of_kind
+SELECT seq, kind, symbol, duplicate_of, received_us, body FROM events INDEXED BY events_kind
+WHERE kind = :kind ORDER BY seq LIMIT :limit;
+
+-- name: events_delete
+DELETE FROM events WHERE seq <= :to;
+
+-- name: events_delete_kind
+DELETE FROM events WHERE seq IN (SELECT seq FROM events INDEXED BY events_kind WHERE kind = :kind AND seq <= :to);
+
+-- name: by_symbol_delete
+DELETE FROM by_symbol WHERE symbol = :symbol AND kind = :kind AND seq <= :to;
+
+-- name: symbol_subtract
+UPDATE symbols SET patterns = patterns - :patterns, indicators = indicators - :indicators, alerts = alerts - :alerts,
+    held = held - :held
+WHERE symbol = :symbol
+RETURNING held;
+
+-- name: symbol_delete
+DELETE FROM symbols WHERE symbol = :symbol;
+
+-- name: latest_trim
+-- A walk of the whole table, once a minute.
+DELETE FROM latest WHERE seq <= (SELECT trimmed_to FROM kinds WHERE kinds.kind = latest.kind);
+
+-- name: timeline_trim
+-- The last mark below the oldest event stays: it is where a search for that time begins.
+DELETE FROM timeline WHERE received_us < (SELECT max(t.received_us) FROM timeline AS t
+    WHERE t.seq <= (SELECT min(seq) FROM events));

@@ -1,0 +1,260 @@
+/* api - see api.h. What the resources share: the snapshot, the subscriber's state, pieces of JSON, links. */
+#include "api/api.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "api/handlers.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+struct api *
+api_new(const struct conf *conf, const struct counters *counters, struct err *e)
+{
+	struct api *a = calloc(1, sizeof(*a));
+
+	if (a == NULL || (a->state = calloc(1, sizeof(*a->state))) == NULL) {
+		err_set(e, ERR_MEMORY, "no memory for a request thread");
+		goto fail;
+	}
+	a->conf = conf;
+	a->counters = counters;
+	if ((size_t)snprintf(a->state_path, sizeof(a->state_path), "%s/%s", conf_str(conf, SETTING_PATHS_RUN_DIR),
+		STATE_FILE) >= sizeof(a->state_path)) {
+		err_set(e, ERR_CONFIG, "paths.run_dir is too long");
+		goto fail;
+	}
+	if ((a->reader = reader_new(conf_str(conf, SETTING_PATHS_STATE_DIR), e)) == NULL)
+		goto fail;
+	return a;
+fail:
+	api_free(a);
+	return NULL;
+}
+
+void
+api_free(struct api *a)
+{
+	if (a == NULL)
+		return;
+	reader_free(a->reader);
+	free(a->state);
+	free(a);
+}
+
+void
+api_handle(struct api *a, struct request *request, struct reply *reply)
+{
+	route_dispatch(api_routes, api_n_routes, a, access_is_admin, request, clock_real_us(), reply);
+	/* An answer that outgrew its bound, or memory, is not an answer. */
+	if (reply->body.failed || reply->head.failed) {
+		reply_clear(reply);
+		reply_problem(reply, PROBLEM_INTERNAL_ERROR, "the answer could not be built", NULL);
+	}
+}
+
+void
+api_read_failed(struct reply *reply, const struct err *e)
+{
+	if (e->code == ERR_MISSING) {
+		reply_problem(reply, PROBLEM_STARTING, "there is no log yet: the subscriber has not created it", NULL);
+		return;
+	}
+	log_err(LOG_LEVEL_ERROR, "log_unreadable", e);
+	reply_problem(reply, PROBLEM_STORAGE_UNAVAILABLE, "the log cannot be read at the moment", NULL);
+}
+
+int
+api_begin(struct api *a, struct snapshot *snap, struct reply *reply)
+{
+	struct err e;
+
+	if (read_begin(a->reader, snap, &e) == 0)
+		return 0;
+	api_read_failed(reply, &e);
+	return -1;
+}
+
+static bool
+same_time(struct timespec a, struct timespec b)
+{
+	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+const struct state *
+api_state(struct api *a)
+{
+	struct stat st;
+	struct err ignored;
+
+	if (stat(a->state_path, &st) != 0) {
+		a->have_state = false;
+		return NULL;
+	}
+	/* It is replaced by rename: another file has another inode, or at least another time. */
+	if (a->have_state && st.st_ino == a->state_ino && same_time(st.st_mtim, a->state_mtim))
+		return a->state;
+	a->have_state = state_read(a->state_path, a->state, &ignored) == 0;
+	a->state_ino = st.st_ino;
+	a->state_mtim = st.st_mtim;
+	return a->have_state ? a->state : NULL;
+}
+
+bool
+api_stale(struct api *a, int64_t now_us)
+{
+	return state_is_stale(api_state(a), now_us);
+}
+
+void
+api_json(struct reply *reply, const char *cache_control)
+{
+	reply->content_type = "application/json";
+	reply_header(reply, "Cache-Control", text_of(cache_control));
+}
+
+void
+api_cursor_header(struct reply *reply, const char *epoch, int64_t seq)
+{
+	struct buf id;
+
+	buf_init(&id, ID_MAX);
+	body_id(&id, epoch, seq);
+	reply_header(reply, "Tickgate-Cursor", buf_text(&id));
+	buf_fini(&id);
+}
+
+void
+json_id(struct buf *out, const char *epoch, int64_t seq)
+{
+	if (seq <= 0) {
+		buf_add_str(out, "null");
+		return;
+	}
+	buf_add_char(out, '"');
+	body_id(out, epoch, seq);
+	buf_add_char(out, '"');
+}
+
+void
+json_seconds(struct buf *out, int64_t us)
+{
+	int64_t ms = us / 1000;
+
+	buf_printf(out, "%s%" PRId64 ".%03d", ms < 0 && ms > -1000 ? "-" : "", ms / 1000, abs((int)(ms % 1000)));
+}
+
+void
+json_time(struct buf *out, int64_t us)
+{
+	if (us == 0)
+		buf_add_str(out, "null");
+	else
+		json_seconds(out, us);
+}
+
+void
+json_age(struct buf *out, int64_t then_us, int64_t now_us)
+{
+	if (then_us == 0)
+		buf_add_str(out, "null");
+	else
+		json_seconds(out, now_us > then_us ? now_us - then_us : 0);
+}
+
+void
+json_bool(struct buf *out, bool v)
+{
+	buf_add_str(out, v ? "true" : "false");
+}
+
+void
+json_str(struct buf *out, const char *s)
+{
+	if (s == NULL || *s == '\0')
+		buf_add_str(out, "null");
+	else
+		buf_add_json(out, text_of(s));
+}
+
+int
+json_add_row(void *arg, const struct event *ev, struct text body)
+{
+	struct json_array *array = arg;
+
+	if (array->n++ > 0)
+		buf_add_char(array->out, ',');
+	buf_add_text(array->out, body);
+	array->last_us = ev->received_us;
+	return array->out->failed;
+}
+
+/* RFC 3986: what may stand in a path as it is. */
+static void
+add_path(struct buf *out, struct text path)
+{
+	for (size_t i = 0; i < path.n; i++) {
+		unsigned char c = (unsigned char)path.p[i];
+
+		if ((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+		    (c != 0 && strchr("-._~/", c) != NULL))
+			buf_add_char(out, (char)c);
+		else
+			buf_printf(out, "%%%02X", c);
+	}
+}
+
+/* As epoch seconds, to the microsecond that was meant. Before 1970 an age reaches back to all there is. */
+static void
+add_time(struct buf *out, bool *first, enum param q, int64_t us)
+{
+	char seconds[32];
+
+	us = us < 0 ? 0 : us;
+	snprintf(seconds, sizeof(seconds), "%" PRId64 ".%06d", us / 1000000, (int)(us % 1000000));
+	params_add_link(out, first, q, text_of(seconds));
+}
+
+void
+link_add(struct buf *out, const struct exchange *x, enum link link, enum param q, struct text value)
+{
+	const uint64_t skip = PARAM_BIT(Q_AFTER) | PARAM_BIT(Q_BEFORE) | PARAM_BIT(q);
+	bool first = true;
+
+	add_path(out, x->request->base_path);
+	add_path(out, x->request->path);
+	for (int i = 0; i < Q__MAX; i++) {
+		const struct param_value *v = &x->params.v[i];
+
+		if (!v->given || (skip & PARAM_BIT(i)) != 0)
+			continue;
+		if (link == LINK_NEXT && v->relative)
+			add_time(out, &first, (enum param)i, v->n);
+		else
+			params_add_link(out, &first, (enum param)i, v->text);
+	}
+	params_add_link(out, &first, q, value);
+}
+
+void
+api_data_open(struct reply *reply, const struct snapshot *snap)
+{
+	api_json(reply, "no-cache");
+	api_cursor_header(reply, snap->epoch, snap->head);
+	buf_add_str(&reply->body, "{\"data\":");
+}
+
+void
+api_data_close(struct api *a, const struct exchange *x, const struct snapshot *snap, struct reply *reply)
+{
+	struct buf *out = &reply->body;
+
+	buf_add_str(out, ",\"cursor\":\"");
+	body_id(out, snap->epoch, snap->head);
+	buf_add_str(out, "\",\"stale\":");
+	json_bool(out, api_stale(a, x->now_us));
+	buf_add_char(out, '}');
+}

@@ -1,0 +1,42 @@
+/*
+ * api - what the routes answer.  Walk 2, step 5: from http/params.c, on to store/read.c and http/reply.c.
+ *
+ * A `struct api` is one request thread's context: its reader of the log, and the settings it needs. One file a resource; the table of
+ * routes is routes.c.
+ */
+#ifndef API_API_H
+#define API_API_H
+
+#include <sys/types.h>
+#include <time.h>
+
+#include "conf/conf.h"
+#include "http/counters.h"
+#include "http/route.h"
+#include "store/read.h"
+#include "store/state.h"
+
+struct api {
+	const struct conf *conf; /* borrowed */
+	const struct counters *counters; /* of all workers, borrowed; NULL in a plain CGI program, which is alone */
+	struct reader *reader; /* owned */
+	struct state *state; /* the newest copy of the subscriber's state file, owned */
+	bool have_state;
+	ino_t state_ino; /* of the file it was read from: it is reread when either changed */
+	struct timespec state_mtim;
+	char state_path[4096];
+};
+
+struct api *api_new(const struct conf *conf, const struct counters *counters, struct err *e);
+void api_free(struct api *a);
+
+/* Whether every word of access.admin_addresses can be understood: a misspelt one would silently admit nobody. -1: it names the word. */
+int access_check(const struct conf *conf, struct err *e);
+
+/* Answers any request: the whole of walk 2 from route to reply. */
+void api_handle(struct api *a, struct request *request, struct reply *reply);
+
+extern const struct route api_routes[];
+extern const size_t api_n_routes;
+
+#endif

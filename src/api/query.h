@@ -1,0 +1,29 @@
+/*
+ * query - from checked parameters to a filter and a place in the log. Private to api/.
+ */
+#ifndef API_QUERY_H
+#define API_QUERY_H
+
+#include "http/route.h"
+#include "store/read.h"
+
+enum reset_reason { RESET_NONE, RESET_TRIMMED, RESET_EPOCH_CHANGED, RESET_UNKNOWN_CURSOR };
+extern const char *const reset_names[];
+
+struct query {
+	struct filter filter;
+	struct list_query list; /* its filter is the one above */
+	enum reset_reason reset;
+	bool after, before; /* which was given */
+	bool expired; /* `before` is of another log: 410 */
+	struct text severities[SEVERITY__MAX]; /* what filter.severities points at */
+	struct text symbol; /* what filter.symbols points at for {symbol} routes */
+};
+
+/* Fills *q, which stays where it is, but for the place. `route_kinds` 0: the parameter says. */
+void query_filter(struct query *q, const struct exchange *x, unsigned route_kinds);
+
+/* Finds the place in the log that `after` and `before` ask for. */
+void query_place(struct query *q, const struct exchange *x, const struct snapshot *snap);
+
+#endif

@@ -1,0 +1,39 @@
+/*
+ * rows - the events of a list, one by one, in the form that was asked for. Private to api/.
+ *
+ * JSON: an array, or with `group` a map from symbol to array; NDJSON: an event a line; CSV: csv.h. `fields` keeps only the members it
+ * names, in all of them. What is written stands between what the collection writes before and behind it.
+ */
+#ifndef API_ROWS_H
+#define API_ROWS_H
+
+#include "api/csv.h"
+#include "base/pool.h"
+#include "http/format.h"
+
+struct rows_held { /* one event that waits for its group */
+	struct text symbol; /* empty: it has none */
+	size_t from, to; /* in `held` */
+};
+
+struct rows {
+	struct buf *out; /* borrowed */
+	struct pool *pool; /* borrowed: what groups need */
+	enum format format;
+	bool group; /* JSON only */
+	struct text_set fields; /* borrowed; empty: all */
+	size_t n;
+	struct json json;
+	struct csv csv;
+	struct rows_held *groups; /* `limit` of them */
+	size_t limit;
+	struct buf held;
+};
+
+/* Fill in out, pool, format, group, fields and limit first; then begins: bracket or header line. End with rows_fini(). */
+void rows_begin(struct rows *r, unsigned kinds);
+int rows_add(void *arg, const struct event *ev, struct text body); /* a read_row_fn; `arg` is a struct rows */
+void rows_end(struct rows *r); /* the closing bracket */
+void rows_fini(struct rows *r);
+
+#endif

@@ -1,0 +1,105 @@
+/*
+ * gateway_worker - see gateway_worker.h. Walk 2 begins here: on to http/fcgi.c.
+ *
+ * Databases are opened here, in the request threads' contexts: SQLite's connections must not pass a fork.
+ */
+#include "gateway_worker.h"
+
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "api/api.h"
+#include "base/log.h"
+#include "http/fcgi.h"
+
+struct worker {
+	const struct conf *conf;
+	const struct counters *all;
+	struct counters_worker *own;
+};
+
+static void *
+thread_start(void *arg, struct err *e)
+{
+	struct worker *w = arg;
+
+	return api_new(w->conf, w->all, e);
+}
+
+static void
+thread_handle(void *thread, struct request *request, struct reply *reply)
+{
+	api_handle(thread, request, reply);
+}
+
+static void
+thread_stop(void *thread)
+{
+	api_free(thread);
+}
+
+static void
+count(void *arg, int status, int64_t took_us)
+{
+	struct worker *w = arg;
+
+	counters_add(w->own, status, took_us);
+}
+
+/* A thousand waiting connections, and a few descriptors a thread. */
+static void
+raise_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+int
+gateway_worker(
+    const struct conf *conf, int listener, const struct counters *all, struct counters_worker *own, pid_t parent)
+{
+	struct worker w = { conf, all, own };
+	struct fcgi_opts opts = { .listener = listener,
+		.threads = (int)conf_int(conf, SETTING_GATEWAY_THREADS),
+		.receive_timeout_ms = conf_int(conf, SETTING_GATEWAY_RECEIVE_TIMEOUT),
+		.base_path = conf_str(conf, SETTING_GATEWAY_BASE_PATH),
+		.thread_start = thread_start,
+		.handle = thread_handle,
+		.thread_stop = thread_stop,
+		.arg = &w,
+		.count = count };
+	struct err e = { 0 };
+	sigset_t stops;
+
+	/*
+	 * SIGKILL, not SIGTERM: without its parent a worker must end even when it is busy or stuck, or it would go on taking
+	 * connections beside its successors. It has nothing to lose: it only reads.
+	 */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
+		return EX_OSERR;
+	raise_limit();
+	if (fcgi_init(&e) != 0)
+		goto failed;
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&stops);
+	sigaddset(&stops, SIGTERM);
+	sigaddset(&stops, SIGINT);
+	opts.stop_fd = signalfd(-1, &stops, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (opts.stop_fd < 0) {
+		err_sys(&e, "cannot take signals");
+		goto failed;
+	}
+	if (fcgi_serve(&opts, &e) == 0)
+		return EX_OK;
+failed:
+	log_err(LOG_LEVEL_ERROR, "worker_failed", &e);
+	return err_exit_status(&e);
+}

@@ -1,0 +1,60 @@
+/* counters - see counters.h. */
+#include "http/counters.h"
+
+#include <sys/mman.h>
+
+#include "base/clock.h"
+
+/* Lock-free, or a killed worker could leave a lock behind. */
+_Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "64-bit atomics take no lock");
+
+struct counters *
+counters_new(unsigned n_workers, struct err *e)
+{
+	struct counters *c = mmap(NULL, sizeof(*c), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (c == MAP_FAILED) {
+		err_sys(e, "cannot share memory with the workers");
+		return NULL;
+	}
+	c->n_workers = n_workers;
+	c->started_us = clock_real_us();
+	return c;
+}
+
+void
+counters_free(struct counters *c)
+{
+	if (c != NULL)
+		munmap(c, sizeof(*c));
+}
+
+static void
+add(_Atomic int64_t *to, int64_t n)
+{
+	atomic_fetch_add_explicit(to, n, memory_order_relaxed);
+}
+
+void
+counters_add(struct counters_worker *w, int status, int64_t took_us)
+{
+	add(&w->requests, 1);
+	add(&w->by_class[status >= 100 && status < 600 ? status / 100 : 0], 1);
+	add(&w->took_us, took_us);
+}
+
+void
+counters_sum(const struct counters *c, struct counters_total *out)
+{
+	*out = (struct counters_total){ 0 };
+	for (unsigned i = 0; i < COUNTERS_WORKERS_MAX; i++) {
+		const struct counters_worker *w = &c->workers[i];
+
+		out->workers += w->pid != 0;
+		out->requests += w->requests;
+		out->took_us += w->took_us;
+		out->restarts += w->starts > 1 ? w->starts - 1 : 0;
+		for (int k = 0; k < 6; k++)
+			out->by_class[k] += w->by_class[k];
+	}
+}

@@ -1,0 +1,45 @@
+/*
+ * counters - what all workers of a service count together.
+ *
+ * The parent makes them before it forks: one slot a worker, in memory that is shared and belongs to no process, so that what a killed worker
+ * had counted stays. A slot is written by its worker alone (and by the parent while that worker is not running), and read by everybody.
+ */
+#ifndef HTTP_COUNTERS_H
+#define HTTP_COUNTERS_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+#define COUNTERS_WORKERS_MAX 256
+
+struct counters_worker {
+	_Atomic int64_t pid; /* 0: not running */
+	_Atomic int64_t started_us;
+	_Atomic int64_t starts; /* 1 after the first */
+	_Atomic int64_t requests;
+	_Atomic int64_t by_class[6]; /* by the status's first digit; [0]: ended without an answer */
+	_Atomic int64_t took_us; /* of all requests together */
+} __attribute__((aligned(64))); /* a cache line of its own: workers do not slow each other */
+
+struct counters {
+	_Atomic int64_t started_us; /* the parent */
+	unsigned n_workers;
+	struct counters_worker workers[COUNTERS_WORKERS_MAX];
+};
+
+struct counters *counters_new(unsigned n_workers, struct err *e); /* owned; shared with children forked later */
+void counters_free(struct counters *c);
+
+void counters_add(struct counters_worker *w, int status, int64_t took_us);
+
+/* The sums over all slots, also those of workers that are gone. */
+struct counters_total {
+	unsigned workers; /* running now */
+	int64_t requests, by_class[6], took_us;
+	int64_t restarts; /* of workers that died or were replaced */
+};
+void counters_sum(const struct counters *c, struct counters_total *out);
+
+#endif

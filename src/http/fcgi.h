@@ -1,0 +1,39 @@
+/*
+ * fcgi - the FastCGI side of a worker.  Walk 2, step 1: from the web server, on to http/request.c.
+ *
+ * One poll loop accepts connections by itself (never FCGX_OpenSocket or libfcgi's accept) and watches them until they are readable, so that idle ones
+ * hold no thread; a request thread then lets libfcgi parse, calls the application, and writes the answer. All signals are blocked
+ * in request threads; libfcgi never sees a shutdown.
+ */
+#ifndef HTTP_FCGI_H
+#define HTTP_FCGI_H
+
+#include "base/err.h"
+#include "http/reply.h"
+#include "http/request.h"
+
+struct fcgi_opts {
+	int listener; /* non-blocking, CLOEXEC; borrowed */
+	int stop_fd; /* readable: stop accepting, finish what is in hand, return */
+	int threads;
+	int64_t receive_timeout_ms; /* for a request that comes in pieces, and for a reader that does not read */
+	const char *base_path; /* borrowed */
+
+	/* The application: one context a thread. */
+	void *(*thread_start)(void *arg, struct err *e);
+	void (*handle)(void *thread, struct request *request, struct reply *reply);
+	void (*thread_stop)(void *thread);
+	void *arg;
+	void (*count)(void *arg, int status, int64_t took_us); /* after each answer; may be NULL */
+};
+
+/*
+ * Once in a worker, before fcgi_serve() and before the caller's own signal handlers: libfcgi installs some, and would keep
+ * neither an ignored SIGPIPE nor a default SIGTERM.
+ */
+int fcgi_init(struct err *e);
+
+/* Serves until stop_fd is readable. Blocks. */
+int fcgi_serve(const struct fcgi_opts *opts, struct err *e);
+
+#endif

@@ -1,0 +1,62 @@
+/*
+ * request - one HTTP request, whoever brought it (FastCGI or plain CGI).  Walk 2, step 2: from http/fcgi.c, on to http/route.c.
+ *
+ * Everything in it is hostile and borrowed from the request's pool: it dies with request_fini(). A header that is used here and occurs
+ * twice makes the request `malformed` (platform: some servers fold X_Foo into X-Foo).
+ */
+#ifndef HTTP_REQUEST_H
+#define HTTP_REQUEST_H
+
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "base/pool.h"
+#include "base/text.h"
+
+#define REQUEST_QUERY_MAX 8192 /* longer is 414 */
+#define REQUEST_BODY_MAX (1u << 20) /* longer is 413 */
+#define REQUEST_DRAIN_MAX (8u << 20)
+#define REQUEST_PATH_MAX 4096 /* longer is 414 */
+#define REQUEST_POOL_MAX (8u << 20)
+
+enum method {
+	METHOD_GET = 1,
+	METHOD_HEAD = 2,
+	METHOD_OPTIONS = 4,
+	METHOD_POST = 8,
+	METHOD_OTHER = 16,
+};
+
+struct request {
+	struct pool pool;
+	enum method method;
+	struct text path; /* SCRIPT_NAME + PATH_INFO, decoded by the server, base_path taken off; begins with '/' */
+	struct text query; /* raw */
+	struct text base_path; /* what was taken off: links are made with it */
+	struct text remote_addr; /* the address of whom the web server calls the client; empty: unknown */
+	struct text accept, if_none_match, last_event_id, prefer, origin, authorization,
+	    content_type; /* TEXT_NONE: not sent */
+	struct text body; /* read to its end */
+	int64_t content_length; /* -1: not said */
+	const char *malformed; /* NULL, or what is wrong with it: answered 400 */
+	bool uri_too_long;
+	bool body_too_large;
+};
+
+/* A CGI variable by name, borrowed for the life of the request's source; NULL if absent. `nth` 0 is the first of that name. */
+typedef const char *(*request_var_fn)(void *arg, const char *name, unsigned nth);
+
+/* Fills *r from CGI variables (RFC 3875). -1 only when memory is out. */
+int request_init(struct request *r, request_var_fn var, void *arg, const char *base_path, struct err *e);
+void request_fini(struct request *r);
+
+/* Reads up to `n` bytes of the body; 0 at its end, -1 when the client went away or took too long. */
+typedef ssize_t (*request_read_fn)(void *arg, char *p, size_t n);
+
+/*
+ * Reads the body to its end, also one that is too large (up to REQUEST_DRAIN_MAX: what is left unread when a connection closes
+ * becomes a reset at the web server, and the client never sees the 413). -1: there is nobody left to answer, or memory is out.
+ */
+int request_read_body(struct request *r, request_read_fn read, void *arg, struct err *e);
+
+#endif

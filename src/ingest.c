@@ -1,0 +1,443 @@
+/* ingest - see ingest.h. */
+#include "ingest.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "event/body.h"
+
+#define COMMIT_PAUSE_US 1500 /* a busy log commits no more often: fewer, larger batches cost less */
+#define BATCH_MAX_BYTES (8u << 20) /* of payload: bounds the transaction whatever the messages' size */
+#define TEND_INTERVAL_MS 1000
+#define ALIVE_INTERVAL_US 5000000
+#define GAP_CHANNELS_MAX 256
+#define REJECTS_A_MINUTE 10 /* logged; all are counted, and the newest kept */
+#define RETRY_MIN_MS 100
+#define RETRY_MAX_MS 5000
+#define OPEN_PAUSE_US 1000000
+
+struct ingest {
+	struct ingest_opts opts;
+	pthread_t thread;
+	struct decoder *decoder;
+	struct store *store;
+	struct buf gap_text;
+	struct ingest_counts *batch; /* of the open batch, a row each; added to `counts` when it is committed */
+	int64_t last_commit_us; /* monotonic */
+	int64_t last_alive_us; /* the same: when the log last learned that we live */
+	int64_t last_received_us; /* of the batch's newest item */
+	int64_t retry_ms;
+	struct log_limit reject_limit;
+	atomic_llong give_up_us; /* monotonic; 0: never */
+	int result;
+	struct err result_err;
+
+	pthread_mutex_t lock; /* guards what follows */
+	struct ingest_counts *counts;
+	struct ingest_stats stats;
+	bool retention_changed;
+	struct retention total, kind[KIND__MAX];
+};
+
+/* ---- one item ---- */
+
+static int
+take_gap(struct ingest *in, const struct item *item, struct err *e)
+{
+	struct text names[GAP_CHANNELS_MAX];
+	struct gap gap = {
+		.reason = item->type == ITEM_OVERFLOW ? GAP_OVERFLOW : GAP_REDIS_DISCONNECTED,
+		.from_us = item->from_us,
+		.to_us = item->to_us,
+		.channels = names,
+		.dropped = item->type == ITEM_OVERFLOW ? item->dropped : -1,
+	};
+	struct event ev = EVENT_INIT;
+	enum store_verdict verdict;
+
+	if (item->channel.n > 0)
+		names[gap.n_channels++] = item->channel;
+	else
+		for (size_t i = 0; i < in->opts.n_rows && i < GAP_CHANNELS_MAX; i++)
+			names[gap.n_channels++] = text_of(in->opts.rows[i].channel);
+	body_gap(&ev, &in->gap_text, &gap);
+	return store_append(in->store, &ev, &verdict, e);
+}
+
+static int
+take_event(struct ingest *in, struct event *ev, struct ingest_counts *counts, struct err *e)
+{
+	const unsigned *notes = decode_notes(in->decoder);
+	enum store_verdict verdict;
+
+	if (store_append(in->store, ev, &verdict, e) != 0)
+		return -1;
+	if (verdict == STORE_DUPLICATE)
+		counts->duplicates++;
+	else
+		counts->accepted++;
+	for (size_t i = 0; i < NOTE__MAX; i++)
+		counts->notes[i] += notes[i];
+	return 0;
+}
+
+static int
+take_reject(
+    struct ingest *in, const struct item *item, const struct reject *rej, struct ingest_counts *counts, struct err *e)
+{
+	/* Tests and echoes of our own are refused, but nobody did anything wrong. */
+	bool harmless = rej->reason == REJECT_TEST_MESSAGE || rej->reason == REJECT_OWN_ECHO;
+
+	counts->rejected[rej->reason]++;
+	if (log_allowed(&in->reject_limit, REJECTS_A_MINUTE, "rejected"))
+		log_event(harmless ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "rejected", log_text("channel", item->channel),
+		    log_str("reason", reject_names[rej->reason]), log_text("detail", rej->detail),
+		    log_int("bytes", (int64_t)rej->sample.n));
+	return store_reject(in->store, item->channel, rej, item->received_us, e);
+}
+
+static int
+take_message(struct ingest *in, const struct item *item, struct err *e)
+{
+	const struct subscription_row *row = &in->opts.rows[item->row];
+	struct source_channel from = { item->channel, row->kind, row->session_state };
+	struct ingest_counts *counts = &in->batch[item->row];
+
+	decode_message(in->decoder, &from, item->payload, item->received_us);
+	for (;;) {
+		struct event ev = EVENT_INIT;
+		struct reject rej;
+
+		switch (decode_next(in->decoder, &ev, &rej)) {
+		case DECODE_END:
+			return 0;
+		case DECODE_EVENT:
+			counts->received++;
+			if (take_event(in, &ev, counts, e) != 0)
+				return -1;
+			break;
+		case DECODE_REJECT:
+			counts->received++;
+			if (take_reject(in, item, &rej, counts, e) != 0)
+				return -1;
+			break;
+		}
+	}
+}
+
+/* ---- a batch ---- */
+
+static void
+add_counts(struct ingest_counts *to, const struct ingest_counts *from)
+{
+	to->received += from->received;
+	to->accepted += from->accepted;
+	to->duplicates += from->duplicates;
+	for (size_t i = 0; i < REJECT__MAX; i++)
+		to->rejected[i] += from->rejected[i];
+	for (size_t i = 0; i < NOTE__MAX; i++)
+		to->notes[i] += from->notes[i];
+}
+
+/* NULL: what was tried went well. Logs the first failure and the end of failing. */
+static void
+note_result(struct ingest *in, const struct err *e)
+{
+	bool changed;
+
+	pthread_mutex_lock(&in->lock);
+	changed = (in->stats.error[0] == '\0') != (e == NULL);
+	if (e == NULL) {
+		for (size_t i = 0; i < in->opts.n_rows; i++)
+			add_counts(&in->counts[i], &in->batch[i]);
+		in->stats.error[0] = '\0';
+	} else {
+		memcpy(in->stats.error, e->text, sizeof(in->stats.error) - 1);
+	}
+	if (in->store != NULL)
+		store_stats(in->store, &in->stats.store);
+	pthread_mutex_unlock(&in->lock);
+	memset(in->batch, 0, in->opts.n_rows * sizeof(*in->batch));
+	if (!changed)
+		return;
+	if (e == NULL)
+		log_event(LOG_LEVEL_NOTICE, "store_recovered");
+	else
+		log_err(LOG_LEVEL_ERROR, "store_failed", e);
+	in->opts.changed(in->opts.arg);
+}
+
+/* Feeds what waits into the open batch. */
+static int
+fill_batch(struct ingest *in, struct err *e)
+{
+	size_t bytes = 0;
+	struct item item;
+
+	for (int n = 0; n < in->opts.batch_max && bytes < BATCH_MAX_BYTES && queue_next(in->opts.queue, &item); n++) {
+		bytes += item.payload.n;
+		if (item.received_us > in->last_received_us)
+			in->last_received_us = item.received_us;
+		if ((item.type == ITEM_MESSAGE ? take_message(in, &item, e) : take_gap(in, &item, e)) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static void
+pause_us(int64_t us)
+{
+	struct timespec ts = { us / 1000000, us % 1000000 * 1000 };
+
+	if (us > 0)
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);
+}
+
+/* Before a batch is tried again; short once the process is to end. */
+static void
+pause_before_retry(struct ingest *in)
+{
+	int64_t waited_ms = 0;
+
+	while (waited_ms < in->retry_ms && (waited_ms == 0 || atomic_load(&in->give_up_us) == 0)) {
+		pause_us(RETRY_MIN_MS * 1000);
+		waited_ms += RETRY_MIN_MS;
+	}
+	in->retry_ms = in->retry_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : in->retry_ms * 2;
+}
+
+/* One batch, tried once. A failed one waits in the queue as if it had never been looked at. */
+static int
+run_batch(struct ingest *in)
+{
+	struct err e = { 0 };
+
+	pause_us(in->last_commit_us + COMMIT_PAUSE_US - clock_mono_us());
+	if (fill_batch(in, &e) != 0) {
+		store_rollback(in->store);
+		goto failed;
+	}
+	if (store_commit(in->store, in->last_received_us, &e) != 0)
+		goto failed;
+	in->last_commit_us = in->last_alive_us = clock_mono_us();
+	queue_release(in->opts.queue);
+	note_result(in, NULL);
+	in->retry_ms = RETRY_MIN_MS;
+	return 0;
+failed:
+	queue_rewind(in->opts.queue);
+	memset(in->batch, 0, in->opts.n_rows * sizeof(*in->batch));
+	note_result(in, &e);
+	pause_before_retry(in);
+	return -1;
+}
+
+/* ---- the thread ---- */
+
+static void
+take_over_retention(struct ingest *in)
+{
+	pthread_mutex_lock(&in->lock);
+	if (in->retention_changed)
+		store_set_retention(in->store, &in->total, in->kind);
+	in->retention_changed = false;
+	pthread_mutex_unlock(&in->lock);
+}
+
+/* Between batches. `now_us` was read before the queue was seen empty. True if there is more to do at once. */
+static bool
+tend(struct ingest *in, bool calm, int64_t now_us)
+{
+	struct err e = { 0 };
+	int more;
+
+	take_over_retention(in);
+	/*
+	 * A quiet market is not a gap: the log learns now and then that we listened and nothing came. While Redis is away it
+	 * does not: should we die then, `subscriber_down` must reach back to where the connection broke.
+	 */
+	if (calm && clock_mono_us() - in->last_alive_us >= ALIVE_INTERVAL_US && in->opts.listening(in->opts.arg)) {
+		in->last_alive_us = clock_mono_us();
+		note_result(in, store_alive(in->store, now_us, &e) == 0 ? NULL : &e);
+	}
+	more = store_tend(in->store, calm, &e);
+	if (more < 0)
+		note_result(in, &e);
+	else if (calm && e.text[0] == '\0' && in->stats.error[0] != '\0')
+		note_result(in, NULL); /* in a quiet market no commit comes to say so */
+	return more > 0;
+}
+
+static bool
+given_up(struct ingest *in)
+{
+	int64_t at = atomic_load(&in->give_up_us);
+
+	return at != 0 && clock_mono_us() > at;
+}
+
+static int
+serve(struct ingest *in, struct err *e)
+{
+	bool more = false;
+
+	for (;;) {
+		int64_t now_us;
+		int rc = queue_wait(in->opts.queue, more ? 0 : TEND_INTERVAL_MS);
+
+		if (rc < 0)
+			return 0;
+		if (rc > 0 && run_batch(in) != 0 && given_up(in)) {
+			err_set(e, ERR_STORE, "stopped with messages that could not be stored");
+			return -1;
+		}
+		now_us = clock_real_us();
+		more = tend(in, queue_wait(in->opts.queue, 0) == 0, now_us);
+	}
+}
+
+static void
+fail(struct ingest *in, const struct err *e)
+{
+	pthread_mutex_lock(&in->lock);
+	in->stats.failed = true;
+	in->stats.failure = *e;
+	pthread_mutex_unlock(&in->lock);
+	in->opts.changed(in->opts.arg);
+}
+
+/* A full disk is no reason to end: the subscription fills the queue meanwhile, and room may be made. */
+static int
+open_store(struct ingest *in, struct err *e)
+{
+	for (;;) {
+		*e = (struct err){ 0 };
+		in->store = store_open(in->opts.store, e);
+		if (in->store != NULL)
+			return 0;
+		if (e->code != ERR_FULL || given_up(in))
+			return -1;
+		note_result(in, e);
+		pause_us(OPEN_PAUSE_US);
+	}
+}
+
+static void *
+ingest_main(void *arg)
+{
+	struct ingest *in = arg;
+
+	if (open_store(in, &in->result_err) != 0) {
+		in->result = -1;
+		fail(in, &in->result_err);
+		return NULL;
+	}
+	in->last_alive_us = clock_mono_us();
+	note_result(in, NULL);
+	log_event(LOG_LEVEL_NOTICE, "log_open", log_str("epoch", in->stats.store.epoch),
+	    log_int("head", in->stats.store.head), log_int("events", in->stats.store.events));
+	in->opts.changed(in->opts.arg);
+	in->result = serve(in, &in->result_err);
+	/* The subscription has ended, and what it could not receive it has put into the queue as a gap. */
+	if (in->result == 0 && store_alive(in->store, clock_real_us(), &in->result_err) != 0)
+		in->result = -1;
+	/* Whoever gave up waiting must not wait once more, nor call a log clean in which messages are missing. */
+	if (in->result != 0)
+		store_abandon(in->store);
+	else
+		in->result = store_close(in->store, &in->result_err);
+	in->store = NULL;
+	return NULL;
+}
+
+/* ---- for the main thread ---- */
+
+void
+ingest_free(struct ingest *in)
+{
+	if (in == NULL)
+		return;
+	pthread_mutex_destroy(&in->lock);
+	decoder_free(in->decoder);
+	buf_fini(&in->gap_text);
+	free(in->batch);
+	free(in->counts);
+	free(in);
+}
+
+struct ingest *
+ingest_start(const struct ingest_opts *opts, struct err *e)
+{
+	struct ingest *in = calloc(1, sizeof(*in));
+	int rc;
+
+	if (in == NULL) {
+		err_set(e, ERR_MEMORY, "out of memory");
+		return NULL;
+	}
+	in->opts = *opts;
+	in->retry_ms = RETRY_MIN_MS;
+	pthread_mutex_init(&in->lock, NULL);
+	in->batch = calloc(opts->n_rows, sizeof(*in->batch));
+	in->counts = calloc(opts->n_rows, sizeof(*in->counts));
+	if (in->batch == NULL || in->counts == NULL) {
+		err_set(e, ERR_MEMORY, "out of memory");
+		goto out;
+	}
+	in->decoder = decoder_new(opts->scale, opts->instance, e);
+	if (in->decoder == NULL)
+		goto out;
+	rc = pthread_create(&in->thread, NULL, ingest_main, in);
+	if (rc != 0) {
+		err_set(e, ERR_SYSTEM, "cannot start the store thread: %s", strerror(rc));
+		goto out;
+	}
+	return in;
+out:
+	ingest_free(in);
+	return NULL;
+}
+
+int
+ingest_stop(struct ingest *in, int64_t patience_ms, struct err *e)
+{
+	int rc;
+
+	atomic_store(&in->give_up_us, clock_mono_us() + patience_ms * 1000);
+	pthread_join(in->thread, NULL);
+	rc = in->result;
+	if (rc != 0)
+		*e = in->result_err;
+	return rc;
+}
+
+void
+ingest_set_retention(struct ingest *in, const struct retention *total, const struct retention kind[KIND__MAX])
+{
+	pthread_mutex_lock(&in->lock);
+	in->total = *total;
+	memcpy(in->kind, kind, sizeof(in->kind));
+	in->retention_changed = true;
+	pthread_mutex_unlock(&in->lock);
+}
+
+void
+ingest_stats(struct ingest *in, struct ingest_stats *out)
+{
+	pthread_mutex_lock(&in->lock);
+	*out = in->stats;
+	pthread_mutex_unlock(&in->lock);
+}
+
+void
+ingest_row_counts(struct ingest *in, size_t row, struct ingest_counts *out)
+{
+	pthread_mutex_lock(&in->lock);
+	*out = in->counts[row];
+	pthread_mutex_unlock(&in->lock);
+}

@@ -1,0 +1,375 @@
+/*
+ * append - see append.h.  Walk 1, step 4: from event/decode.c, on to bell.c.
+ *
+ * Next doors: recover.c opens the log, tend.c does what was put off. A transaction of any kind is writer_begin() … writer_end(); what a batch changes in
+ * memory is `s->now` (copied back whole by a rollback) and the duplicates (which keep a journal).
+ */
+#include "store/append.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "store/index.h"
+#include "store/writer.h"
+
+#define REJECTS_KEPT 1000
+#define REJECTS_A_SECOND 100
+#define REJECT_SAMPLE 512
+#define REJECT_DETAIL 200
+#define RAISE_MAX_US 60000000LL /* how far a receive time is raised so that it never runs backwards */
+#define MARK_EVENTS 256
+#define MARK_US 1000000LL
+
+/* ---- transactions ---- */
+
+int
+writer_failed(struct store *s, const struct err *why)
+{
+	if (why != NULL && why->code == ERR_CORRUPT)
+		s->damaged = true;
+	store_rollback(s);
+	return -1;
+}
+
+int
+writer_begin(struct store *s, struct err *e)
+{
+	struct err why = { .code = ERR_NONE };
+
+	if (s->in_batch)
+		return 0;
+	if (db_run(&s->db, SQL_BEGIN_WRITE, &why) != 0) {
+		if (e != NULL)
+			*e = why;
+		return writer_failed(s, &why);
+	}
+	s->in_batch = true;
+	return 0;
+}
+
+static int
+update_log(struct store *s, struct err *e)
+{
+	sqlite3_stmt *st = db_stmt(&s->db, SQL_LOG_UPDATE, e);
+
+	if (st == NULL)
+		return -1;
+	if (db_bind_int(st, ":next_seq", s->now.next_seq) != 0 ||
+	    db_bind_int(st, ":committed_us", s->now.committed_us) != 0 ||
+	    db_bind_int(st, ":indexed_to", s->now.indexed_to) != 0 ||
+	    db_bind_int(st, ":tallied_to", s->now.tallied_to) != 0)
+		return db_fail(&s->db, "log: bind", e);
+	return db_step(&s->db, st, e);
+}
+
+static int
+update_kind(struct store *s, int kind, struct err *e)
+{
+	const struct held *h = &s->now.kinds[kind];
+	sqlite3_stmt *st;
+
+	if (memcmp(h, &s->kept.kinds[kind], sizeof(*h)) == 0)
+		return 0;
+	st = db_stmt(&s->db, SQL_KIND_UPDATE, e);
+	if (st == NULL)
+		return -1;
+	if (db_bind_int(st, ":kind", kind) != 0 || db_bind_int(st, ":events", h->events) != 0 ||
+	    db_bind_int(st, ":bytes", h->bytes) != 0 || db_bind_int(st, ":trimmed_to", h->trimmed_to) != 0 ||
+	    db_bind_int(st, ":newest", h->newest) != 0 || db_bind_int(st, ":newest_visible", h->newest_visible) != 0)
+		return db_fail(&s->db, "kinds: bind", e);
+	return db_step(&s->db, st, e);
+}
+
+int
+writer_end(struct store *s, struct err *e)
+{
+	struct err why = { .code = ERR_NONE };
+	int rc = update_log(s, &why);
+
+	for (int kind = 0; rc == 0 && kind < KIND__MAX; kind++)
+		rc = update_kind(s, kind, &why);
+	if (rc == 0)
+		rc = db_run(&s->db, SQL_COMMIT, &why);
+	if (rc != 0) {
+		if (e != NULL)
+			*e = why;
+		return writer_failed(s, &why);
+	}
+	s->in_batch = false;
+	s->kept = s->now;
+	duplicates_keep(s->duplicates);
+	return 0;
+}
+
+void
+store_rollback(struct store *s)
+{
+	/* SQLite rolls back by itself after some failures. */
+	if (s->db.conn != NULL && sqlite3_get_autocommit(s->db.conn) == 0)
+		db_run(&s->db, SQL_ROLLBACK, NULL);
+	s->in_batch = false;
+	s->now = s->kept;
+	duplicates_undo(s->duplicates);
+}
+
+/* ---- events ---- */
+
+/* Opens the batch: on a new log if the old one was found damaged, and with seqs enough under the lease. */
+static int
+open_batch(struct store *s, struct err *e)
+{
+	if (s->in_batch)
+		return 0;
+	if (s->damaged && recover_replace(s, e) != 0)
+		return -1;
+	if (s->lease_to - s->now.next_seq < s->lease_seqs / 2 && writer_take_lease(s, e) != 0)
+		return -1;
+	return writer_begin(s, e);
+}
+
+static int
+bind_text(sqlite3_stmt *st, int at, struct text t)
+{
+	if (t.p == NULL)
+		return sqlite3_bind_null(st, at);
+	return sqlite3_bind_text64(st, at, t.p, t.n, SQLITE_STATIC, SQLITE_UTF8);
+}
+
+/* By position, in the order of the columns: looking 17 names up would cost as much as the row. */
+static int
+insert(struct store *s, const struct event *ev, struct err *e)
+{
+	sqlite3_stmt *st = db_stmt(&s->db, SQL_EVENT_INSERT, e);
+	int bad, at = 0;
+
+	if (st == NULL)
+		return -1;
+	bad = sqlite3_bind_int64(st, ++at, ev->seq);
+	bad |= sqlite3_bind_int(st, ++at, (int)ev->kind);
+	bad |= bind_text(st, ++at, ev->symbol);
+	bad |= bind_text(st, ++at, ev->name);
+	bad |= bind_text(st, ++at, ev->timeframe);
+	bad |= sqlite3_bind_double(st, ++at, ev->confidence);
+	bad |= sqlite3_bind_double(st, ++at, ev->value);
+	bad |= sqlite3_bind_int(st, ++at, (int)ev->severity);
+	bad |= bind_text(st, ++at, ev->component);
+	bad |= bind_text(st, ++at, ev->source);
+	bad |= bind_text(st, ++at, ev->channel);
+	bad |= sqlite3_bind_int64(st, ++at, ev->time_ms);
+	bad |= sqlite3_bind_int(st, ++at, (int)ev->time_source);
+	bad |= sqlite3_bind_int64(st, ++at, ev->received_us);
+	bad |= sqlite3_bind_int64(st, ++at, ev->gap_from_us);
+	bad |= sqlite3_bind_int64(st, ++at, ev->duplicate_of);
+	bad |= bind_text(st, ++at, buf_text(&s->body));
+	if (bad != SQLITE_OK)
+		return db_fail(&s->db, "append: bind", e);
+	return db_step(&s->db, st, e);
+}
+
+/* A row of the timeline, now and then: only where time moved on, so that none before it was received at its time. */
+static int
+mark_time(struct store *s, const struct event *ev, struct err *e)
+{
+	sqlite3_stmt *st;
+
+	if (ev->received_us <= s->now.last_received_us || ev->received_us - s->now.mark_us < MARK_US ||
+	    ev->seq - s->now.mark_seq < MARK_EVENTS)
+		return 0;
+	st = db_stmt(&s->db, SQL_TIMELINE_INSERT, e);
+	if (st == NULL)
+		return -1;
+	if (db_bind_int(st, ":received_us", ev->received_us) != 0 || db_bind_int(st, ":seq", ev->seq) != 0)
+		return db_fail(&s->db, "timeline: bind", e);
+	if (db_step(&s->db, st, e) != 0)
+		return -1;
+	s->now.mark_us = ev->received_us;
+	s->now.mark_seq = ev->seq;
+	return 0;
+}
+
+static int
+render(struct store *s, const struct event *ev, struct err *e)
+{
+	buf_clear(&s->body);
+	body_render(&s->body, ev, s->epoch);
+	if (s->body.failed) {
+		err_set(e, ERR_MEMORY, "append: no memory for an event's text");
+		return -1;
+	}
+	return 0;
+}
+
+static void
+count(struct store *s, const struct event *ev)
+{
+	struct held *h = &s->now.kinds[ev->kind];
+
+	h->events++;
+	h->bytes += (int64_t)s->body.len;
+	h->newest = ev->seq;
+	if (ev->duplicate_of == 0)
+		h->newest_visible = ev->seq;
+	s->now.next_seq = ev->seq + 1;
+	if (ev->received_us > s->now.last_received_us)
+		s->now.last_received_us = ev->received_us;
+}
+
+int
+store_append(struct store *s, struct event *ev, enum store_verdict *verdict, struct err *e)
+{
+	struct err why = { .code = ERR_NONE };
+	int64_t last;
+
+	if (open_batch(s, &why) != 0)
+		goto fail;
+	ev->seq = s->now.next_seq;
+	if (ev->seq > s->lease_to) {
+		/* A lease is synced, and that cannot be done inside a transaction: the next try takes a larger one first. */
+		s->lease_seqs *= 2;
+		err_set(&why, ERR_BUSY, "append: the batch is larger than its lease of seqs");
+		goto fail;
+	}
+	last = s->now.last_received_us;
+	if (ev->received_us < last && last - ev->received_us <= RAISE_MAX_US)
+		ev->received_us = last;
+	if (duplicates_see(s->duplicates, ev, &ev->duplicate_of, &why) != 0 || render(s, ev, &why) != 0 ||
+	    mark_time(s, ev, &why) != 0 || insert(s, ev, &why) != 0)
+		goto fail;
+	count(s, ev);
+	if (verdict != NULL)
+		*verdict = ev->duplicate_of == 0 ? STORE_ACCEPTED : STORE_DUPLICATE;
+	return 0;
+fail:
+	if (why.code == ERR_CORRUPT)
+		s->damaged = true;
+	if (e != NULL)
+		*e = why;
+	return -1;
+}
+
+/* ---- refusals ---- */
+
+/* Valid UTF-8 of at most `max` bytes of the input. */
+static void
+clean(struct buf *out, struct text t, size_t max)
+{
+	t = text_cut(t, 0, max);
+	while (t.n > 0) {
+		size_t n = text_utf8_next(t, NULL);
+
+		if (n == 0)
+			buf_add_str(out, "\xef\xbf\xbd");
+		else
+			buf_add(out, t.p, n);
+		t = text_cut(t, n == 0 ? 1 : n, t.n);
+	}
+}
+
+static int
+trim_rejects(struct store *s, struct err *e)
+{
+	sqlite3_stmt *st = db_stmt(&s->db, SQL_REJECTS_TRIM, e);
+
+	if (st == NULL)
+		return -1;
+	if (db_bind_int(st, ":keep", REJECTS_KEPT) != 0)
+		return db_fail(&s->db, "rejects: bind", e);
+	return db_step(&s->db, st, e);
+}
+
+int
+store_reject(struct store *s, struct text channel, const struct reject *rej, int64_t received_us, struct err *e)
+{
+	struct buf text = { .p = NULL };
+	struct err why = { .code = ERR_NONE };
+	sqlite3_stmt *st;
+	size_t cut, cut2;
+	int rc = -1;
+
+	if (received_us / 1000000 == s->now.rejects_second && s->now.rejects_in_second >= REJECTS_A_SECOND)
+		return 0;
+	clean(&text, channel, REJECT_DETAIL);
+	cut = text.len;
+	clean(&text, rej->detail, REJECT_DETAIL);
+	cut2 = text.len;
+	clean(&text, rej->sample, REJECT_SAMPLE);
+	if (text.failed) {
+		err_set(&why, ERR_MEMORY, "reject: out of memory");
+		goto out;
+	}
+	if (open_batch(s, &why) != 0 || (st = db_stmt(&s->db, SQL_REJECT_INSERT, &why)) == NULL)
+		goto out;
+	/* An empty buffer has no address, and that would be NULL. */
+	if (buf_cstr(&text) == NULL || db_bind_int(st, ":received_us", received_us) != 0 ||
+	    db_bind_text(st, ":channel", (struct text){ buf_cstr(&text), cut }) != 0 ||
+	    db_bind_int(st, ":reason", (int64_t)rej->reason) != 0 ||
+	    db_bind_text(st, ":detail", (struct text){ buf_cstr(&text) + cut, cut2 - cut }) != 0 ||
+	    db_bind_int(st, ":bytes", (int64_t)rej->sample.n) != 0 ||
+	    db_bind_text(st, ":sample", (struct text){ buf_cstr(&text) + cut2, text.len - cut2 }) != 0) {
+		db_fail(&s->db, "reject: bind", &why);
+		goto out;
+	}
+	rc = db_step(&s->db, st, &why);
+	sqlite3_clear_bindings(st);
+	if (rc == 0)
+		rc = trim_rejects(s, &why);
+	if (rc != 0)
+		goto out;
+	if (received_us / 1000000 != s->now.rejects_second)
+		s->now.rejects_in_second = 0;
+	s->now.rejects_second = received_us / 1000000;
+	s->now.rejects_in_second++;
+out:
+	if (rc != 0 && why.code == ERR_CORRUPT)
+		s->damaged = true;
+	if (rc != 0 && e != NULL)
+		*e = why;
+	buf_fini(&text);
+	return rc;
+}
+
+/* ---- commit ---- */
+
+int
+store_commit(struct store *s, int64_t committed_us, struct err *e)
+{
+	struct bell_ring ring = { .head = 0 };
+	struct err why = { .code = ERR_NONE };
+	int64_t from_us = clock_mono_us();
+
+	if (!s->in_batch)
+		return 0;
+	if (s->damaged) {
+		err_set(e, ERR_CORRUPT, "commit: the database is damaged");
+		store_rollback(s);
+		return -1;
+	}
+	s->now.committed_us = committed_us;
+	/* What a batch of any size leaves behind is no more than readers look through. */
+	if (s->now.next_seq - 1 - s->now.indexed_to > INDEX_LAG_MAX && index_follow(s, &why) != 0) {
+		if (e != NULL)
+			*e = why;
+		return writer_failed(s, &why);
+	}
+	if (writer_end(s, e) != 0)
+		return -1;
+	s->lease_seqs = LEASE_SEQS;
+	s->commit_us[s->commits++ % COMMITS_KEPT] = (int)(clock_mono_us() - from_us);
+	if (s->bell != NULL) {
+		memcpy(ring.epoch, s->epoch, sizeof(s->epoch));
+		ring.head = s->now.next_seq - 1;
+		bell_ring(s->bell, &ring);
+	}
+	return 0;
+}
+
+int
+store_alive(struct store *s, int64_t committed_us, struct err *e)
+{
+	if (s->in_batch || s->damaged || committed_us <= s->now.committed_us)
+		return 0;
+	if (writer_begin(s, e) != 0)
+		return -1;
+	s->now.committed_us = committed_us;
+	return writer_end(s, e);
+}

@@ -1,0 +1,37 @@
+/*
+ * bell - tells whoever waits that the log has grown.
+ *
+ * A unix SEQPACKET socket; each ring is one datagram {epoch, head}, sent without blocking and dropped where a buffer is full,
+ * since the next one says more. Rings carry no events. Without a bell one polls the database every 250 ms.
+ */
+#ifndef STORE_BELL_H
+#define STORE_BELL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+#define BELL_FILE "bell" /* in paths.run_dir */
+#define BELL_PEERS_MAX 1024
+
+struct bell_ring {
+	char epoch[16];
+	int64_t head;
+};
+
+struct bell; /* the subscriber's side */
+
+/* Listens on `path` with mode 0660. A stale socket is replaced, a live one is ERR_BUSY. */
+struct bell *bell_open(const char *path, struct err *e);
+void bell_close(struct bell *b); /* unlinks too; NULL is fine */
+void bell_accept(struct bell *b); /* takes in new peers; non-blocking */
+void bell_ring(struct bell *b, const struct bell_ring *ring); /* accepts, sends to all, drops the dead */
+int bell_peers(const struct bell *b);
+
+/* The listeners' side: a non-blocking descriptor to poll, or -1. */
+int bell_connect(const char *path, struct err *e);
+/* 1: *ring is the newest of those that waited; 0: none waits; -1: the bell is gone. */
+int bell_read(int fd, struct bell_ring *ring);
+
+#endif

@@ -1,0 +1,292 @@
+/* db - see db.h. */
+#include "store/db.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* A reader's patience: a writer holds the WAL's locks for a checkpoint's end or a recovery at most. */
+#define READER_BUSY_MS 250
+#define WRITER_BUSY_MS 5000
+
+/* SQLITE_FULL is a write's ENOSPC only: a quota, a limit on file sizes and the -shm file come as I/O errors. */
+static bool
+out_of_room(struct db *db)
+{
+	sqlite3_file *wal = NULL;
+	int sys[2] = { sqlite3_system_errno(db->conn), 0 };
+
+	/* A failed COMMIT has been rolled back by now, and errno with it; the file remembers. */
+	if (sqlite3_extended_errcode(db->conn) == SQLITE_IOERR_WRITE &&
+	    sqlite3_file_control(db->conn, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal) == SQLITE_OK && wal != NULL &&
+	    wal->pMethods != NULL)
+		wal->pMethods->xFileControl(wal, SQLITE_FCNTL_LAST_ERRNO, &sys[1]);
+	for (size_t i = 0; i < 2; i++)
+		if (sys[i] == ENOSPC || sys[i] == EDQUOT || sys[i] == EFBIG)
+			return true;
+	return false;
+}
+
+int
+db_fail(struct db *db, const char *what, struct err *e)
+{
+	int rc = db->conn == NULL ? SQLITE_NOMEM : sqlite3_extended_errcode(db->conn);
+	enum err_code code = ERR_STORE;
+
+	switch (rc & 0xff) {
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		code = ERR_BUSY;
+		break;
+	case SQLITE_FULL:
+		code = ERR_FULL;
+		break;
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		code = ERR_CORRUPT;
+		break;
+	case SQLITE_CANTOPEN:
+		code = out_of_room(db) ? ERR_FULL : ERR_MISSING;
+		break;
+	case SQLITE_IOERR:
+		if (out_of_room(db))
+			code = ERR_FULL;
+		break;
+	case SQLITE_READONLY:
+		/* Another process recovers the WAL; a read-only connection has to wait for it. */
+		if (rc == SQLITE_READONLY_RECOVERY || rc == SQLITE_READONLY_CANTINIT)
+			code = ERR_BUSY;
+		break;
+	case SQLITE_NOMEM:
+		code = ERR_MEMORY;
+		break;
+	default:
+		break;
+	}
+	err_set(e, code, "%s: %s (%d)", what, db->conn == NULL ? "out of memory" : sqlite3_errmsg(db->conn), rc);
+	return -1;
+}
+
+static int
+run_text(struct db *db, const char *sql, struct err *e)
+{
+	if (sqlite3_exec(db->conn, sql, NULL, NULL, NULL) != SQLITE_OK)
+		return db_fail(db, sql, e);
+	return 0;
+}
+
+/* Reads one number; -1 and *e on failure. */
+static int
+query_int(struct db *db, const char *sql, int64_t *out, struct err *e)
+{
+	sqlite3_stmt *st = NULL;
+	int rc = -1;
+
+	if (sqlite3_prepare_v2(db->conn, sql, -1, &st, NULL) != SQLITE_OK) {
+		db_fail(db, sql, e);
+		goto out;
+	}
+	*out = 0;
+	switch (sqlite3_step(st)) {
+	case SQLITE_ROW:
+		*out = sqlite3_column_int64(st, 0);
+		rc = 0;
+		break;
+	case SQLITE_DONE:
+		rc = 0;
+		break;
+	default:
+		db_fail(db, sql, e);
+	}
+out:
+	sqlite3_finalize(st);
+	return rc;
+}
+
+static int
+has_schema(struct db *db, bool *has, struct err *e)
+{
+	int64_t n;
+
+	if (query_int(db, "SELECT count(*) FROM sqlite_schema WHERE name IN ('log', 'events')", &n, e) != 0)
+		return -1;
+	*has = n == 2;
+	return 0;
+}
+
+/* Somebody else's database is not built upon. */
+static int
+is_foreign(struct db *db, struct err *e)
+{
+	int64_t n;
+
+	if (query_int(db, "SELECT count(*) FROM sqlite_schema", &n, e) != 0)
+		return -1;
+	if (n == 0)
+		return 0;
+	err_set(e, ERR_CORRUPT, "the database has other tables than ours");
+	return -1;
+}
+
+static int
+set_up_writer(struct db *db, struct err *e)
+{
+	int persist = 1;
+	bool has;
+
+	sqlite3_busy_timeout(db->conn, WRITER_BUSY_MS);
+	/* -wal and -shm stay after a clean close: readers may not create them (store/append.h, owners). */
+	if (sqlite3_file_control(db->conn, "main", SQLITE_FCNTL_PERSIST_WAL, &persist) != SQLITE_OK)
+		return db_fail(db, "persistent WAL", e);
+	if (run_text(db,
+		"PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = OFF;"
+		"PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY; PRAGMA "
+		"mmap_size = 0;"
+		"PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON",
+		e) != 0 ||
+	    has_schema(db, &has, e) != 0)
+		return -1;
+	if (has)
+		return 0;
+	if (is_foreign(db, e) != 0 || run_text(db, "BEGIN IMMEDIATE", e) != 0)
+		return -1;
+	if (run_text(db, sql_schema, e) != 0 || run_text(db, "COMMIT", e) != 0) {
+		/* Not when SQLite did so by itself: the failure would be forgotten, and the file taken for somebody else's. */
+		if (sqlite3_get_autocommit(db->conn) == 0)
+			sqlite3_exec(db->conn, "ROLLBACK", NULL, NULL, NULL);
+		return -1;
+	}
+	return 0;
+}
+
+static int
+set_up_reader(struct db *db, struct err *e)
+{
+	bool has;
+
+	sqlite3_busy_timeout(db->conn, READER_BUSY_MS);
+	if (run_text(db,
+		"PRAGMA mmap_size = 0; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;"
+		"PRAGMA cache_size = -4096; PRAGMA query_only = ON",
+		e) != 0 ||
+	    has_schema(db, &has, e) != 0)
+		return -1;
+	if (!has) {
+		err_set(e, ERR_MISSING, "the log has not been created yet");
+		return -1;
+	}
+	return 0;
+}
+
+int
+db_open(struct db *db, const char *path, enum db_mode mode, struct err *e)
+{
+	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+	mode_t old;
+	int rc;
+
+	*db = (struct db){ .mode = mode };
+	flags |= mode == DB_WRITER ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
+	/* SQLite creates with 0644 & ~umask; -wal and -shm follow the database's mode. */
+	old = umask(027);
+	rc = sqlite3_open_v2(path, &db->conn, flags, NULL);
+	if (rc != SQLITE_OK)
+		rc = db_fail(db, path, e);
+	else
+		rc = mode == DB_WRITER ? set_up_writer(db, e) : set_up_reader(db, e);
+	umask(old);
+	return rc;
+}
+
+void
+db_close(struct db *db)
+{
+	for (size_t i = 0; i < SQL__MAX; i++)
+		sqlite3_finalize(db->stmts[i]);
+	/* Every statement is finalised, so this cannot be refused. */
+	sqlite3_close(db->conn);
+	*db = (struct db){ .mode = db->mode };
+}
+
+sqlite3_stmt *
+db_stmt(struct db *db, enum sql id, struct err *e)
+{
+	sqlite3_stmt *st = db->stmts[id];
+
+	if (st != NULL) {
+		sqlite3_reset(st);
+		sqlite3_clear_bindings(st);
+		return st;
+	}
+	if (sqlite3_prepare_v3(db->conn, sql_texts[id], -1, SQLITE_PREPARE_PERSISTENT, &st, NULL) != SQLITE_OK) {
+		db_fail(db, sql_names[id], e);
+		return NULL;
+	}
+	db->stmts[id] = st;
+	return st;
+}
+
+int
+db_bind_int(sqlite3_stmt *st, const char *name, int64_t v)
+{
+	return sqlite3_bind_int64(st, sqlite3_bind_parameter_index(st, name), v) == SQLITE_OK ? 0 : -1;
+}
+
+int
+db_bind_text(sqlite3_stmt *st, const char *name, struct text v)
+{
+	int at = sqlite3_bind_parameter_index(st, name);
+
+	/* SQLITE_STATIC: borrowed until the reset. */
+	if (v.p == NULL)
+		return sqlite3_bind_null(st, at) == SQLITE_OK ? 0 : -1;
+	return sqlite3_bind_text64(st, at, v.p, v.n, SQLITE_STATIC, SQLITE_UTF8) == SQLITE_OK ? 0 : -1;
+}
+
+int
+db_bind_real(sqlite3_stmt *st, const char *name, double v)
+{
+	/* SQLite binds a NAN as NULL by itself. */
+	return sqlite3_bind_double(st, sqlite3_bind_parameter_index(st, name), v) == SQLITE_OK ? 0 : -1;
+}
+
+int
+db_step(struct db *db, sqlite3_stmt *st, struct err *e)
+{
+	switch (sqlite3_step(st)) {
+	case SQLITE_ROW:
+		return 1;
+	case SQLITE_DONE:
+		sqlite3_reset(st);
+		return 0;
+	default:
+		db_fail(db, sqlite3_sql(st), e);
+		sqlite3_reset(st);
+		return -1;
+	}
+}
+
+int
+db_run(struct db *db, enum sql id, struct err *e)
+{
+	sqlite3_stmt *st = db_stmt(db, id, e);
+
+	return st == NULL ? -1 : db_step(db, st, e);
+}
+
+struct text
+db_column_text(sqlite3_stmt *st, int column)
+{
+	const char *p = (const char *)sqlite3_column_text(st, column);
+
+	/* The length must be asked for after the text. */
+	return p == NULL ? TEXT_NONE : (struct text){ p, (size_t)sqlite3_column_bytes(st, column) };
+}
+
+double
+db_column_real(sqlite3_stmt *st, int column)
+{
+	return sqlite3_column_type(st, column) == SQLITE_NULL ? (double)NAN : sqlite3_column_double(st, column);
+}

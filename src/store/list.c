@@ -1,0 +1,178 @@
+/*
+ * list - read_list().  Walk 2, inside step 6: merge.c gives the seqs, this fetches and judges their rows.
+ *
+ * Two bounds keep every list short: the rows examined in all, and those looked at behind a full page only to say whether there is
+ * more. Whoever gets has_more without a further match has a position to go on from.
+ */
+#include "store/list.h"
+
+#define LOOK_AHEAD 256 /* rows looked at behind a full page before it just says "there may be more" */
+
+struct walk {
+	struct reader *r;
+	const struct list_query *q;
+	read_row_fn row;
+	void *arg;
+	struct list_result *out;
+	bool full; /* the page is full: only looking ahead */
+	bool too_late; /* oldest first: met an event that `until` leaves out */
+	int64_t ahead;
+};
+
+static int
+timeline_bound(struct reader *r, enum sql id, int64_t us, int64_t *seq, struct err *e)
+{
+	sqlite3_stmt *st = db_stmt(&r->db, id, e);
+
+	if (st == NULL)
+		return -1;
+	if (db_bind_int(st, ":us", us) != 0)
+		return db_fail(&r->db, "timeline", e);
+	return row_int(r, st, seq, e);
+}
+
+/* Turns the order's bound, and receive times by the sparse index, into from <= seq < below. */
+static int
+find_bounds(struct reader *r, const struct snapshot *snap, const struct list_query *q, int64_t *from, int64_t *below,
+    struct err *e)
+{
+	const struct filter *f = q->filter;
+	int64_t seq = 0;
+
+	*from = (q->order == LIST_OLDEST_FIRST ? q->bound : q->above) + 1;
+	*below = q->order == LIST_NEWEST_FIRST && q->bound <= snap->head ? q->bound : snap->head + 1;
+	if (f->times_of_event)
+		return 0;
+	if (f->since_us != INT64_MIN) {
+		int rc = timeline_bound(r, SQL_TIMELINE_BEFORE, f->since_us, &seq, e);
+
+		if (rc < 0)
+			return -1;
+		if (rc == 1 && seq > *from)
+			*from = seq;
+	}
+	if (f->until_us != INT64_MAX) {
+		int rc = timeline_bound(r, SQL_TIMELINE_FROM, f->until_us, &seq, e);
+
+		if (rc < 0)
+			return -1;
+		if (rc == 1 && seq < *below)
+			*below = seq;
+	}
+	return 0;
+}
+
+/*
+ * Going forth, `until` ends the list rather than being passed over: as an age it moves on, and who follows from here wants what it leaves
+ * out today.
+ */
+static bool
+is_too_late(const struct walk *w, const struct event *ev)
+{
+	const struct filter *f = w->q->filter;
+
+	return w->q->order == LIST_OLDEST_FIRST && !f->times_of_event && ev->received_us >= f->until_us;
+}
+
+/* Looks at one row. 1: the list ends with it; 0: go on; -1. */
+static int
+examine(struct walk *w, int64_t seq, struct err *e)
+{
+	struct event ev;
+	int stop = 0, rc;
+
+	if ((rc = row_columns(w->r, seq, &ev, e)) < 0)
+		return -1;
+	if (rc == 1 && is_too_late(w, &ev)) {
+		row_release(w->r);
+		w->too_late = true;
+		return 1;
+	}
+	/* A row may be gone that its index still holds: retention cleans by_symbol behind the log. */
+	if (rc == 0 || !filter_matches(w->q->filter, &ev)) {
+		if (rc == 1)
+			row_release(w->r);
+		w->out->position = seq;
+		return 0;
+	}
+	if (w->full) {
+		row_release(w->r);
+		w->out->has_more = true;
+		return 1;
+	}
+	rc = row_deliver(w->r, &ev, w->row, w->arg, &stop, e);
+	row_release(w->r);
+	if (rc < 0)
+		return -1;
+	w->out->position = seq;
+	w->out->delivered += rc;
+	w->out->has_more = stop != 0;
+	w->full = w->out->delivered >= w->q->limit;
+	return stop != 0;
+}
+
+static int
+walk(struct walk *w, struct merge *m, struct err *e)
+{
+	int64_t seq;
+	int rc;
+
+	while ((rc = merge_next(m, &seq, e)) == 1) {
+		if (w->out->examined >= READ_EXAMINE_MAX || (w->full && w->ahead++ >= LOOK_AHEAD)) {
+			w->out->has_more = true;
+			return 0;
+		}
+		w->out->examined++;
+		if ((rc = examine(w, seq, e)) != 0)
+			return rc < 0 ? -1 : 0;
+	}
+	if (rc == 0 && m->tail_cut != 0) {
+		w->out->has_more = true;
+		w->out->position = m->tail_cut;
+	}
+	return rc;
+}
+
+/* Whether everything up to the head was before `until`. Receive times do not run backwards. 1, 0, -1. */
+static int
+reached_head(const struct walk *w, const struct snapshot *snap, struct err *e)
+{
+	const struct filter *f = w->q->filter;
+	int64_t newest_us;
+
+	if (w->too_late)
+		return 0;
+	if (f->times_of_event || f->until_us == INT64_MAX)
+		return 1;
+	if (read_time(w->r, snap->head, &newest_us, e) != 0)
+		return -1;
+	return newest_us < f->until_us;
+}
+
+int
+read_list(struct reader *r, const struct snapshot *snap, const struct list_query *q, read_row_fn row, void *arg,
+    struct list_result *out, struct err *e)
+{
+	struct walk w = { .r = r, .q = q, .row = row, .arg = arg, .out = out };
+	bool newest_first = q->order == LIST_NEWEST_FIRST;
+	int64_t from, below;
+	struct merge m;
+	int rc = 0;
+
+	*out = (struct list_result){ .position = q->bound };
+	if (find_bounds(r, snap, q, &from, &below, e) != 0)
+		return -1;
+	if (from < below) {
+		if (merge_init(&m, r, snap, q->filter, newest_first, from, below, e) != 0)
+			return -1;
+		rc = walk(&w, &m, e);
+		merge_fini(&m);
+	}
+	/* Everything up to the head was looked at, though most of it only in the index. */
+	if (rc == 0 && !newest_first && !out->has_more && snap->head > out->position) {
+		rc = reached_head(&w, snap, e);
+		if (rc == 1)
+			out->position = snap->head;
+	}
+	return rc < 0 ? -1 : 0;
+}

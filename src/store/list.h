@@ -1,0 +1,51 @@
+/*
+ * list - the seqs that a list has to look at, in order: a merge of one index cursor per (kind, symbol) wanted, and of the log's end
+ * that the index does not cover yet. Private to store/: read.h says what comes of it.
+ *
+ * A cursor is a few seqs in a buffer, refilled by one statement that all cursors share: two hundred symbols of seven kinds are
+ * 1,400 small arrays, not 1,400 open statements. Refused: `symbol IN (...) ORDER BY seq`, which walks a whole kind.
+ */
+#ifndef STORE_LIST_H
+#define STORE_LIST_H
+
+#include "store/reader.h"
+
+#define CURSOR_SEQS 64
+
+struct cursor {
+	struct text symbol; /* TEXT_NONE: the whole kind; borrowed from the filter */
+	enum kind kind;
+	unsigned at, n, want; /* seqs[at..n) wait; the next refill asks for `want` */
+	bool dry; /* the index has no more */
+	int64_t seqs[CURSOR_SEQS];
+};
+
+struct merge {
+	struct reader *r;
+	bool newest_first;
+	int64_t from, below; /* what is left to look at: from <= seq < below */
+	int64_t index_to; /* of it, up to here by cursors, above by the tail (symbols only) */
+	const struct filter *filter;
+
+	struct cursor *cursors;
+	size_t n_cursors;
+	struct cursor **heap; /* by the seq in front */
+	size_t n_heap;
+	bool cursors_open;
+
+	const int64_t *tail; /* seqs of the tail that are wanted, in the list's order; in the reader's buffer */
+	size_t tail_at, tail_n;
+	bool tail_open;
+	int64_t
+	    tail_cut; /* the tail was longer than READ_TAIL_MAX: nothing beyond this seq may be looked at; 0: it was not */
+};
+
+/* Begins a merge over from <= seq < below. Opens nothing yet. -1: no memory. */
+int merge_init(struct merge *m, struct reader *r, const struct snapshot *snap, const struct filter *filter,
+    bool newest_first, int64_t from, int64_t below, struct err *e);
+void merge_fini(struct merge *m);
+
+/* The next seq. 1: *seq set; 0: there is no more (or not within reach: see tail_cut); -1. */
+int merge_next(struct merge *m, int64_t *seq, struct err *e);
+
+#endif

@@ -1,0 +1,239 @@
+/* merge - see list.h. Walk 2, inside step 6: list.c asks for the next seq and fetches its row. */
+#include <stdlib.h>
+
+#include "store/list.h"
+
+#define FIRST_WANT 8
+
+static bool
+goes_first(const struct merge *m, const struct cursor *a, const struct cursor *b)
+{
+	int64_t x = a->seqs[a->at], y = b->seqs[b->at];
+
+	return m->newest_first ? x > y : x < y;
+}
+
+static void
+sift_down(struct merge *m, size_t at)
+{
+	for (;;) {
+		size_t first = at, left = 2 * at + 1, right = left + 1;
+		struct cursor *swap;
+
+		if (left < m->n_heap && goes_first(m, m->heap[left], m->heap[first]))
+			first = left;
+		if (right < m->n_heap && goes_first(m, m->heap[right], m->heap[first]))
+			first = right;
+		if (first == at)
+			return;
+		swap = m->heap[at];
+		m->heap[at] = m->heap[first];
+		m->heap[first] = swap;
+		at = first;
+	}
+}
+
+static sqlite3_stmt *
+piece_of(struct merge *m, const struct cursor *c, int64_t from, int64_t below, struct err *e)
+{
+	struct db *db = &m->r->db;
+	bool all = c->symbol.p == NULL;
+	enum sql id = all ? (m->newest_first ? SQL_KIND_NEWEST : SQL_KIND_OLDEST)
+			  : (m->newest_first ? SQL_SYMBOL_NEWEST : SQL_SYMBOL_OLDEST);
+	sqlite3_stmt *st = db_stmt(db, id, e);
+
+	if (st == NULL)
+		return NULL;
+	if ((!all && db_bind_text(st, ":symbol", c->symbol) != 0) || db_bind_int(st, ":kind", c->kind) != 0 ||
+	    db_bind_int(st, ":from", from) != 0 || db_bind_int(st, ":below", below) != 0 ||
+	    db_bind_int(st, ":n", c->want) != 0) {
+		db_fail(db, "list", e);
+		return NULL;
+	}
+	return st;
+}
+
+/* Fetches the next seqs of a cursor whose buffer is used up. */
+static int
+refill(struct merge *m, struct cursor *c, struct err *e)
+{
+	int64_t from = m->from, below = m->index_to + 1;
+	sqlite3_stmt *st;
+	int rc;
+
+	if (c->n > 0 && m->newest_first)
+		below = c->seqs[c->n - 1];
+	else if (c->n > 0)
+		from = c->seqs[c->n - 1] + 1;
+	if ((st = piece_of(m, c, from, below, e)) == NULL)
+		return -1;
+	c->at = 0;
+	c->n = 0;
+	while ((rc = db_step(&m->r->db, st, e)) == 1 && c->n < CURSOR_SEQS)
+		c->seqs[c->n++] = sqlite3_column_int64(st, 0);
+	if (rc == 1)
+		sqlite3_reset(st);
+	c->dry = c->n < c->want;
+	/* Few at first, since most cursors of a long list of symbols give only a row or two to a page. */
+	c->want = c->want * 2 > CURSOR_SEQS ? CURSOR_SEQS : c->want * 2;
+	return rc < 0 ? -1 : 0;
+}
+
+static int
+open_cursors(struct merge *m, struct err *e)
+{
+	m->cursors_open = true;
+	if (m->index_to < m->from)
+		return 0;
+	for (size_t i = 0; i < m->n_cursors; i++) {
+		if (refill(m, &m->cursors[i], e) != 0)
+			return -1;
+		if (m->cursors[i].n > 0)
+			m->heap[m->n_heap++] = &m->cursors[i];
+	}
+	for (size_t i = m->n_heap / 2; i-- > 0;)
+		sift_down(m, i);
+	return 0;
+}
+
+static int
+next_of_cursors(struct merge *m, int64_t *seq, struct err *e)
+{
+	struct cursor *c;
+
+	if (!m->cursors_open && open_cursors(m, e) != 0)
+		return -1;
+	if (m->n_heap == 0)
+		return 0;
+	c = m->heap[0];
+	*seq = c->seqs[c->at++];
+	if (c->at == c->n && !c->dry && refill(m, c, e) != 0)
+		return -1;
+	if (c->at == c->n)
+		m->heap[0] = m->heap[--m->n_heap];
+	sift_down(m, 0);
+	return 1;
+}
+
+static int
+keep_seq(struct reader *r, size_t n, int64_t seq, struct err *e)
+{
+	if (n == r->seqs_cap) {
+		size_t cap = r->seqs_cap == 0 ? 256 : r->seqs_cap * 2;
+		int64_t *more = reallocarray(r->seqs, cap, sizeof(*more));
+
+		if (more == NULL) {
+			err_set(e, ERR_MEMORY, "no memory for the log's end");
+			return -1;
+		}
+		r->seqs = more;
+		r->seqs_cap = cap;
+	}
+	r->seqs[n] = seq;
+	return 0;
+}
+
+/* Walks the end of the log that by_symbol does not cover, and keeps what is of the wanted kinds and symbols. */
+static int
+open_tail(struct merge *m, struct err *e)
+{
+	struct db *db = &m->r->db;
+	int64_t from = m->index_to + 1 > m->from ? m->index_to + 1 : m->from, last = 0;
+	sqlite3_stmt *st;
+	int rows = 0, rc;
+
+	m->tail_open = true;
+	if (from >= m->below)
+		return 0;
+	if ((st = db_stmt(db, m->newest_first ? SQL_TAIL_NEWEST : SQL_TAIL_OLDEST, e)) == NULL)
+		return -1;
+	if (db_bind_int(st, ":from", from) != 0 || db_bind_int(st, ":below", m->below) != 0 ||
+	    db_bind_int(st, ":n", READ_TAIL_MAX) != 0)
+		return db_fail(db, "tail", e);
+	while ((rc = db_step(db, st, e)) == 1) {
+		int kind = sqlite3_column_int(st, 1);
+
+		rows++;
+		last = sqlite3_column_int64(st, 0);
+		if (kind < 0 || kind >= KIND__MAX || (m->filter->kinds & KIND_BIT(kind)) == 0 ||
+		    !filter_has_symbol(m->filter, db_column_text(st, 2)))
+			continue;
+		if (keep_seq(m->r, m->tail_n, last, e) != 0) {
+			sqlite3_reset(st);
+			return -1;
+		}
+		m->tail_n++;
+	}
+	m->tail = m->r->seqs;
+	if (rows == READ_TAIL_MAX)
+		m->tail_cut = last;
+	return rc;
+}
+
+static int
+next_of_tail(struct merge *m, int64_t *seq, struct err *e)
+{
+	if (!m->tail_open && open_tail(m, e) != 0)
+		return -1;
+	if (m->tail_at == m->tail_n)
+		return 0;
+	*seq = m->tail[m->tail_at++];
+	return 1;
+}
+
+int
+merge_next(struct merge *m, int64_t *seq, struct err *e)
+{
+	int rc;
+
+	/* The tail lies wholly above the index, so the two are not merged but follow one another. */
+	if (m->newest_first) {
+		rc = next_of_tail(m, seq, e);
+		return rc != 0 || m->tail_cut != 0 ? rc : next_of_cursors(m, seq, e);
+	}
+	rc = next_of_cursors(m, seq, e);
+	return rc != 0 ? rc : next_of_tail(m, seq, e);
+}
+
+static void
+add_cursor(struct merge *m, enum kind kind, struct text symbol)
+{
+	m->cursors[m->n_cursors++] = (struct cursor){ .symbol = symbol, .kind = kind, .want = FIRST_WANT };
+}
+
+int
+merge_init(struct merge *m, struct reader *r, const struct snapshot *snap, const struct filter *filter,
+    bool newest_first, int64_t from, int64_t below, struct err *e)
+{
+	size_t per_kind = filter->symbols.n > 0 ? filter->symbols.n : 1;
+	/* events_kind is kept in every commit: without symbols there is no tail. */
+	int64_t index_to = filter->symbols.n > 0 ? snap->indexed_to : snap->head;
+
+	*m = (struct merge){ .r = r, .filter = filter, .newest_first = newest_first, .from = from, .below = below };
+	m->index_to = index_to < below - 1 ? index_to : below - 1;
+	m->cursors = calloc(KIND__MAX * per_kind, sizeof(*m->cursors));
+	m->heap = calloc(KIND__MAX * per_kind, sizeof(struct cursor *));
+	if (m->cursors == NULL || m->heap == NULL) {
+		err_set(e, ERR_MEMORY, "no memory for a list of %zu symbols", filter->symbols.n);
+		merge_fini(m);
+		return -1;
+	}
+	for (int kind = 0; kind < KIND__MAX; kind++) {
+		if ((filter->kinds & KIND_BIT(kind)) == 0)
+			continue;
+		for (size_t i = 0; i < filter->symbols.n; i++)
+			add_cursor(m, (enum kind)kind, filter->symbols.items[i]);
+		if (filter->symbols.n == 0)
+			add_cursor(m, (enum kind)kind, TEXT_NONE);
+	}
+	return 0;
+}
+
+void
+merge_fini(struct merge *m)
+{
+	free(m->cursors);
+	free(m->heap);
+	m->cursors = NULL;
+	m->heap = NULL;
+}

@@ -1,0 +1,54 @@
+/*
+ * reader - what the files of reading share: the connection, and a row on its way from SQLite to a callback. Private to
+ * store/: others include read.h.
+ */
+#ifndef STORE_READER_H
+#define STORE_READER_H
+
+#include <sys/types.h>
+
+#include "store/db.h"
+#include "store/read.h"
+
+#define READ_TAIL_MAX 65536 /* rows of the log's end that one answer looks through, indexed and tallied late */
+
+/* What is newer than the tallies: read once a snapshot, when it is first asked for. */
+struct tally_row {
+	int64_t seq, received_us, duplicate_of;
+	enum kind kind;
+	double confidence; /* NAN: none */
+	struct text symbol, name, timeframe; /* in the pool */
+};
+
+struct reader {
+	char path[4096];
+	struct db db;
+	bool open, in_snapshot;
+	dev_t dev; /* of the file that is open */
+	ino_t ino;
+	struct pool pool; /* lives as long as the snapshot */
+	struct tally_row *tally; /* newest first; NULL until tally_load() */
+	size_t n_tally;
+	bool tally_loaded;
+	const struct tally_row **tally_sorted; /* those with a symbol: by symbol, newest first; NULL until asked */
+	size_t n_sorted;
+	struct latest_row *latest; /* read_latest()'s, one call at a time, in the pool */
+	size_t latest_cap;
+	int64_t *seqs; /* what tail_collect() found; owned, grows */
+	size_t seqs_cap;
+};
+
+/* Fills *ev from the row at `seq`, without lead and rest. Its slices live until row_release(). 1: there; 0: not; -1. */
+int row_columns(struct reader *r, int64_t seq, struct event *ev, struct err *e);
+void row_release(struct reader *r);
+
+/* Gives the row that row_columns() just read, with its text, to `row`; *stop is what that returned. 1, 0 (gone), -1. */
+int row_deliver(struct reader *r, const struct event *ev, read_row_fn row, void *arg, int *stop, struct err *e);
+
+/* One number of a statement that gives at most one row. 1: *out set; 0: no row; -1. */
+int row_int(struct reader *r, sqlite3_stmt *st, int64_t *out, struct err *e);
+
+/* Reads what the tallies do not cover yet, once a snapshot. */
+int tally_load(struct reader *r, const struct snapshot *snap, struct err *e);
+
+#endif

@@ -1,0 +1,357 @@
+/*
+ * tallies - see tallies.h.  Called by tend.c, recover.c and retain.c.
+ *
+ * One hash table of cells under keys of bytes, written out in the order of the keys, which is that of the tables. Refused:
+ * INSERT … SELECT … GROUP BY, which reads the rows once a facet and costs five times as much.
+ */
+#include "store/tallies.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/pool.h"
+#include "store/writer.h"
+
+#define TALLY_ROWS 100000 /* at a time: bounds the memory */
+#define TALLY_BYTES (256u << 20)
+
+enum cell_type { CELL_SYMBOL, CELL_LATEST, CELL_ROLLUP };
+
+struct cell {
+	uint64_t hash;
+	struct cell *next; /* in its chain */
+	enum cell_type type;
+	int kind, facet, span;
+	int64_t start_s;
+	struct text a, b, c; /* symbol; symbol, name, timeframe; key */
+	int64_t n[4]; /* patterns, indicators, alerts, held; or n */
+	int64_t seq, received_us; /* newest that is no duplicate */
+};
+
+struct tally {
+	struct pool pool;
+	struct cell **chains;
+	size_t n_chains, n;
+};
+
+/* ---- the table ---- */
+
+static uint64_t
+mix(uint64_t h, struct text t)
+{
+	/* FNV-1a. A flood of colliding names costs time in one flush; who can send it can send more events instead. */
+	for (size_t i = 0; i < t.n; i++)
+		h = (h ^ (unsigned char)t.p[i]) * 0x100000001b3ULL;
+	return (h ^ 0xff) * 0x100000001b3ULL;
+}
+
+static bool
+same(const struct cell *x, const struct cell *y)
+{
+	return x->hash == y->hash && x->type == y->type && x->kind == y->kind && x->facet == y->facet &&
+	    x->span == y->span && x->start_s == y->start_s && text_eq(x->a, y->a) && text_eq(x->b, y->b) &&
+	    text_eq(x->c, y->c);
+}
+
+static int
+grow(struct tally *t)
+{
+	size_t n = t->n_chains == 0 ? 4096 : t->n_chains * 4;
+	struct cell **chains = calloc(n, sizeof(struct cell *));
+
+	if (chains == NULL)
+		return -1;
+	for (size_t i = 0; i < t->n_chains; i++)
+		for (struct cell *x = t->chains[i], *next; x != NULL; x = next) {
+			next = x->next;
+			x->next = chains[x->hash % n];
+			chains[x->hash % n] = x;
+		}
+	free(t->chains);
+	t->chains = chains;
+	t->n_chains = n;
+	return 0;
+}
+
+/* The cell with the key of `key`, made if need be; NULL: no memory. */
+static struct cell *
+cell(struct tally *t, struct cell key)
+{
+	struct cell *x, **chain;
+
+	key.hash = mix(mix(mix((uint64_t)key.start_s * 1000003 +
+				   (uint64_t)((int)key.type * 512 + key.kind * 64 + key.facet * 8) + (uint64_t)key.span,
+			       key.a),
+			   key.b),
+	    key.c);
+	key.hash ^= key.hash >> 29;
+	if (t->n >= t->n_chains && grow(t) != 0)
+		return NULL;
+	chain = &t->chains[key.hash % t->n_chains];
+	for (x = *chain; x != NULL; x = x->next)
+		if (same(x, &key))
+			return x;
+	x = pool_alloc(&t->pool, sizeof(*x));
+	if (x == NULL)
+		return NULL;
+	key.a = pool_text(&t->pool, key.a);
+	key.b = pool_text(&t->pool, key.b);
+	key.c = pool_text(&t->pool, key.c);
+	if (key.a.p == NULL || key.b.p == NULL || key.c.p == NULL)
+		return NULL;
+	key.next = *chain;
+	*x = key;
+	*chain = x;
+	t->n++;
+	return x;
+}
+
+/* ---- counting ---- */
+
+static const struct text nothing = TEXT_INIT("");
+
+static int
+count_rollup(struct tally *t, const struct event *ev, int facet, struct text key)
+{
+	static const int spans[] = { 60, 3600 };
+
+	for (size_t i = 0; i < 2; i++) {
+		int64_t s = ev->received_us / 1000000;
+		struct cell *x = cell(t,
+		    (struct cell){ .type = CELL_ROLLUP,
+			.kind = (int)ev->kind,
+			.facet = facet,
+			.span = spans[i],
+			.start_s = s - s % spans[i],
+			.a = key.p == NULL ? nothing : key,
+			.b = nothing,
+			.c = nothing });
+
+		if (x == NULL)
+			return -1;
+		x->n[0]++;
+	}
+	return 0;
+}
+
+static int
+count_rollups(struct tally *t, const struct event *ev)
+{
+	static const char tens[] = "0123456789";
+
+	if ((KINDS_DEFAULT & KIND_BIT(ev->kind)) == 0)
+		return 0;
+	if (count_rollup(t, ev, FACET_ALL, nothing) != 0 ||
+	    (ev->name.p != NULL && count_rollup(t, ev, FACET_NAME, ev->name) != 0) ||
+	    (ev->timeframe.p != NULL && count_rollup(t, ev, FACET_TIMEFRAME, ev->timeframe) != 0) ||
+	    (ev->symbol.p != NULL && count_rollup(t, ev, FACET_SYMBOL, ev->symbol) != 0))
+		return -1;
+	if (!isnan(ev->confidence)) {
+		int ten = ev->confidence >= 90 ? 9 : ev->confidence > 0 ? (int)(ev->confidence / 10) : 0;
+
+		return count_rollup(t, ev, FACET_CONFIDENCE, (struct text){ tens + ten, 1 });
+	}
+	return 0;
+}
+
+static int
+count_event(struct tally *t, const struct event *ev)
+{
+	struct cell *x;
+
+	if (ev->symbol.p != NULL) {
+		x = cell(t, (struct cell){ .type = CELL_SYMBOL, .a = ev->symbol, .b = nothing, .c = nothing });
+		if (x == NULL)
+			return -1;
+		x->n[3]++;
+		if (ev->duplicate_of == 0) {
+			if (ev->kind <= KIND_ALERT)
+				x->n[ev->kind]++;
+			x->seq = ev->seq;
+			x->received_us = ev->received_us;
+		}
+	}
+	if (ev->duplicate_of != 0)
+		return 0;
+	if (ev->symbol.p != NULL && (ev->kind == KIND_PATTERN || ev->kind == KIND_INDICATOR) && ev->name.p != NULL) {
+		x = cell(t,
+		    (struct cell){ .type = CELL_LATEST,
+			.kind = (int)ev->kind,
+			.a = ev->symbol,
+			.b = ev->name,
+			.c = ev->timeframe.p == NULL ? nothing : ev->timeframe });
+		if (x == NULL)
+			return -1;
+		x->seq = ev->seq;
+	}
+	return count_rollups(t, ev);
+}
+
+static int
+scan(struct store *s, struct tally *t, int64_t to, struct err *e)
+{
+	sqlite3_stmt *st = db_stmt(&s->db, SQL_TALLIES_SCAN, e);
+	int rc;
+
+	if (st == NULL || db_bind_int(st, ":after", s->now.tallied_to) != 0 || db_bind_int(st, ":to", to) != 0)
+		return -1;
+	while ((rc = db_step(&s->db, st, e)) == 1) {
+		struct event ev = EVENT_INIT;
+		int kind = sqlite3_column_int(st, 1);
+
+		if (kind < 0 || kind >= KIND__MAX)
+			continue;
+		ev.seq = sqlite3_column_int64(st, 0);
+		ev.kind = (enum kind)kind;
+		ev.symbol = db_column_text(st, 2);
+		ev.name = db_column_text(st, 3);
+		ev.timeframe = db_column_text(st, 4);
+		ev.confidence = db_column_real(st, 5);
+		ev.received_us = sqlite3_column_int64(st, 6);
+		ev.duplicate_of = sqlite3_column_int64(st, 7);
+		if (count_event(t, &ev) != 0) {
+			sqlite3_reset(st);
+			err_set(e, ERR_MEMORY, "tallies: out of memory");
+			return -1;
+		}
+	}
+	return rc;
+}
+
+/* ---- writing ---- */
+
+static int
+by_key(const void *a, const void *b)
+{
+	const struct cell *x = *(struct cell *const *)a, *y = *(struct cell *const *)b;
+	int d;
+
+	if (x->type != y->type)
+		return x->type < y->type ? -1 : 1;
+	if (x->type == CELL_ROLLUP) {
+		if (x->span != y->span)
+			return x->span < y->span ? -1 : 1;
+		if (x->start_s != y->start_s)
+			return x->start_s < y->start_s ? -1 : 1;
+		if (x->kind != y->kind)
+			return x->kind < y->kind ? -1 : 1;
+		if (x->facet != y->facet)
+			return x->facet < y->facet ? -1 : 1;
+	}
+	if ((d = text_cmp(x->a, y->a)) != 0 || (d = x->kind - y->kind) != 0 || (d = text_cmp(x->b, y->b)) != 0)
+		return d;
+	return text_cmp(x->c, y->c);
+}
+
+static int
+put_cell(struct store *s, const struct cell *x, struct err *e)
+{
+	static const enum sql statements[] = {
+		[CELL_SYMBOL] = SQL_SYMBOL_ADD, [CELL_LATEST] = SQL_LATEST_PUT, [CELL_ROLLUP] = SQL_ROLLUP_ADD
+	};
+	sqlite3_stmt *st = db_stmt(&s->db, statements[x->type], e);
+	int bad = 0;
+
+	if (st == NULL)
+		return -1;
+	switch (x->type) {
+	case CELL_SYMBOL:
+		bad |= db_bind_text(st, ":symbol", x->a);
+		bad |= db_bind_int(st, ":patterns", x->n[0]);
+		bad |= db_bind_int(st, ":indicators", x->n[1]);
+		bad |= db_bind_int(st, ":alerts", x->n[2]);
+		bad |= db_bind_int(st, ":held", x->n[3]);
+		bad |= db_bind_int(st, ":last_seq", x->seq);
+		bad |= db_bind_int(st, ":last_received_us", x->received_us);
+		break;
+	case CELL_LATEST:
+		bad |= db_bind_text(st, ":symbol", x->a);
+		bad |= db_bind_int(st, ":kind", x->kind);
+		bad |= db_bind_text(st, ":name", x->b);
+		bad |= db_bind_text(st, ":timeframe", x->c);
+		bad |= db_bind_int(st, ":seq", x->seq);
+		break;
+	case CELL_ROLLUP:
+		bad |= db_bind_int(st, ":span", x->span);
+		bad |= db_bind_int(st, ":start_s", x->start_s);
+		bad |= db_bind_int(st, ":kind", x->kind);
+		bad |= db_bind_int(st, ":facet", x->facet);
+		bad |= db_bind_text(st, ":key", x->a);
+		bad |= db_bind_int(st, ":n", x->n[0]);
+		break;
+	}
+	if (bad != 0)
+		return db_fail(&s->db, "tallies: bind", e);
+	return db_step(&s->db, st, e);
+}
+
+static int
+put_cells(struct store *s, struct tally *t, struct err *e)
+{
+	struct cell **sorted = calloc(t->n + 1, sizeof(struct cell *));
+	size_t n = 0;
+	int rc = 0;
+
+	if (sorted == NULL) {
+		err_set(e, ERR_MEMORY, "tallies: out of memory");
+		return -1;
+	}
+	for (size_t i = 0; i < t->n_chains; i++)
+		for (struct cell *x = t->chains[i]; x != NULL; x = x->next)
+			sorted[n++] = x;
+	qsort(sorted, n, sizeof(struct cell *), by_key);
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = put_cell(s, sorted[i], e);
+	free(sorted);
+	return rc;
+}
+
+int
+tallies_follow(struct store *s, struct err *e)
+{
+	int64_t head = s->now.next_seq - 1, rows = TALLY_ROWS;
+
+	while (s->now.tallied_to < head) {
+		int64_t to = head - s->now.tallied_to > rows ? s->now.tallied_to + rows : head;
+		struct tally t = { .n = 0 };
+		struct err why = { .code = ERR_NONE };
+		int rc;
+
+		pool_init(&t.pool, TALLY_BYTES);
+		rc = scan(s, &t, to, &why);
+		if (rc != 0 && why.code == ERR_MEMORY && rows > 1) {
+			/* A flood of long names: fewer rows at a time, or retention, which waits for this, would never come. */
+			rows /= 2;
+			to = s->now.tallied_to;
+			rc = 0;
+		} else if (rc == 0) {
+			rc = put_cells(s, &t, &why);
+		}
+		free(t.chains);
+		pool_fini(&t.pool);
+		if (rc != 0) {
+			if (e != NULL)
+				*e = why;
+			return -1;
+		}
+		s->now.tallied_to = to;
+	}
+	return 0;
+}
+
+int
+tallies_sweep(struct store *s, struct err *e)
+{
+	static const int64_t kept[][2] = { { 60, MINUTE_CELLS_S }, { 3600, HOUR_CELLS_S + 3600 } };
+	int64_t now_s = clock_real_us() / 1000000;
+
+	for (size_t i = 0; i < 2; i++) {
+		sqlite3_stmt *st = db_stmt(&s->db, SQL_ROLLUPS_TRIM, e);
+
+		if (st == NULL || db_bind_int(st, ":span", kept[i][0]) != 0 ||
+		    db_bind_int(st, ":before_s", now_s - kept[i][1]) != 0 || db_step(&s->db, st, e) != 0)
+			return -1;
+	}
+	return 0;
+}

@@ -1,0 +1,175 @@
+/*
+ * tend - what the writer puts off: index, tallies, retention, checkpoints, numbers for the state file.
+ *
+ * Called between batches (store_tend, append.h). Each piece of work is one transaction of its own, small when nobody waits and
+ * rare when somebody does. One connection writes and checkpoints: there is no second party to race with.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "store/append.h"
+#include "store/index.h"
+#include "store/retain.h"
+#include "store/tallies.h"
+#include "store/writer.h"
+
+#define PAGE_BYTES 4096
+#define WAL_CALM_PAGES (4 << 20) / PAGE_BYTES
+#define WAL_MAX_PAGES (64 << 20) / PAGE_BYTES
+#define TALLIES_EVERY_US 1000000
+#define SWEEP_EVERY_US 60000000
+#define TRUNCATE_EVERY_US 1000000 /* a reader may be in its way: try again later */
+#define TRUNCATE_BUSY_MS 50
+#define WRITER_BUSY_MS 5000
+
+/* -1: failed, rolled back; 1: something was written. */
+static int
+tend_rows(struct store *s, bool calm, struct err *e)
+{
+	int64_t head = s->now.next_seq - 1, mono = clock_mono_us();
+	int64_t tail = head - s->now.indexed_to;
+	bool tally = head > s->now.tallied_to && mono - s->tallied_us >= TALLIES_EVERY_US;
+	bool sweep = mono - s->swept_us >= SWEEP_EVERY_US;
+	bool retain = retain_due(s, calm);
+	struct err why = { .code = ERR_NONE };
+
+	if (!(calm && tail > 0) && tail < INDEX_LAG_MAX && !tally && !sweep && !retain)
+		return 0;
+	if (writer_begin(s, e) != 0)
+		return -1;
+	if (((calm || tail >= INDEX_LAG_MAX) && index_follow(s, &why) != 0) ||
+	    (tally && tallies_follow(s, &why) != 0) || (retain && retain_step(s, calm, &why) != 0) ||
+	    (sweep && (tallies_sweep(s, &why) != 0 || retain_sweep(s, &why) != 0))) {
+		if (e != NULL)
+			*e = why;
+		return writer_failed(s, &why);
+	}
+	if (writer_end(s, e) != 0)
+		return -1;
+	if (tally)
+		s->tallied_us = mono;
+	if (sweep)
+		s->swept_us = mono;
+	return 1;
+}
+
+static int
+checkpoint(struct store *s, bool calm, struct err *e)
+{
+	int64_t mono = clock_mono_us();
+	int in_wal = 0, done = 0, rc;
+
+	if (s->wal_pages > WAL_MAX_PAGES && mono - s->truncated_us >= TRUNCATE_EVERY_US) {
+		s->truncated_us = mono;
+		sqlite3_busy_timeout(s->db.conn, TRUNCATE_BUSY_MS);
+		rc = sqlite3_wal_checkpoint_v2(s->db.conn, NULL, SQLITE_CHECKPOINT_TRUNCATE, &in_wal, &done);
+		sqlite3_busy_timeout(s->db.conn, WRITER_BUSY_MS);
+	} else if (calm && s->wal_pages > WAL_CALM_PAGES) {
+		rc = sqlite3_wal_checkpoint_v2(s->db.conn, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_wal, &done);
+		/* All is copied, but for what readers hold: the next commit tells how large it is. */
+		if (rc == SQLITE_OK && in_wal == done)
+			s->wal_pages = 0;
+	} else {
+		return 0;
+	}
+	if (rc != SQLITE_OK && rc != SQLITE_BUSY) {
+		struct err why = { .code = ERR_NONE };
+
+		db_fail(&s->db, "checkpoint", &why);
+		if (e != NULL)
+			*e = why;
+		return writer_failed(s, &why);
+	}
+	if (rc == SQLITE_OK && in_wal == 0)
+		s->wal_pages = 0;
+	return 0;
+}
+
+int
+store_tend(struct store *s, bool calm, struct err *e)
+{
+	if (s->bell != NULL)
+		bell_accept(s->bell);
+	if (s->in_batch)
+		return 0;
+	/* Nobody may come with a batch for long, and readers wait for a log that can be read. */
+	if (s->damaged)
+		return recover_replace(s, e);
+	if (tend_rows(s, calm, e) < 0 || checkpoint(s, calm, e) != 0)
+		return -1;
+	return retain_due(s, calm) ? 1 : 0;
+}
+
+void
+store_set_retention(struct store *s, const struct retention *total, const struct retention kind[KIND__MAX])
+{
+	s->total = *total;
+	memcpy(s->kind, kind, sizeof(s->kind));
+}
+
+int
+store_close(struct store *s, struct err *e)
+{
+	int rc = 0;
+
+	if (s == NULL)
+		return 0;
+	store_rollback(s);
+	if (s->db.conn != NULL && !s->damaged) {
+		rc = writer_begin(s, e);
+		if (rc == 0 &&
+		    (index_follow(s, e) != 0 || tallies_follow(s, e) != 0 || db_run(&s->db, SQL_LOG_CLEAN, e) != 0))
+			rc = writer_failed(s, NULL);
+		if (rc == 0)
+			rc = writer_end(s, e);
+		/* A reader in its way leaves it to the next start. */
+		if (rc == 0)
+			sqlite3_wal_checkpoint_v2(s->db.conn, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	}
+	recover_release(s);
+	return rc;
+}
+
+void
+store_abandon(struct store *s)
+{
+	store_rollback(s);
+	recover_release(s);
+}
+
+static int
+by_time(const void *a, const void *b)
+{
+	int x = *(const int *)a, y = *(const int *)b;
+
+	return (x > y) - (x < y);
+}
+
+void
+store_stats(const struct store *s, struct store_stats *out)
+{
+	int times[COMMITS_KEPT];
+	size_t n = s->commits < COMMITS_KEPT ? (size_t)s->commits : COMMITS_KEPT;
+	struct stat st;
+
+	*out = (struct store_stats){ .head = s->kept.next_seq - 1,
+		.indexed_to = s->kept.indexed_to,
+		.commits = s->commits,
+		.bell_peers = s->bell == NULL ? 0 : bell_peers(s->bell) };
+	memcpy(out->epoch, s->epoch, sizeof(s->epoch));
+	for (int kind = 0; kind < KIND__MAX; kind++) {
+		out->events += s->kept.kinds[kind].events;
+		out->bytes += s->kept.kinds[kind].bytes;
+	}
+	/* By name: a descriptor of our own on the file would, when closed, drop SQLite's locks. */
+	if (stat(s->path, &st) == 0)
+		out->file_bytes = st.st_size;
+	if (n > 0) {
+		memcpy(times, s->commit_us, n * sizeof(*times));
+		qsort(times, n, sizeof(*times), by_time);
+		out->commit_ms_p50 = times[n / 2] / 1000.0;
+		out->commit_ms_p99 = times[n * 99 / 100] / 1000.0;
+	}
+}

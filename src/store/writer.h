@@ -1,0 +1,64 @@
+/*
+ * writer - the inside of struct store, for append.c and its neighbours (recover, index, tallies, retain, duplicates); nobody else includes it.
+ */
+#ifndef STORE_WRITER_H
+#define STORE_WRITER_H
+
+#include <limits.h>
+
+#include "base/buf.h"
+#include "event/body.h"
+#include "store/append.h"
+#include "store/bell.h"
+#include "store/db.h"
+#include "store/duplicates.h"
+#include "store/recover.h"
+
+#define LEASE_SEQS 65536
+#define INDEX_LAG_MAX 20000
+#define COMMITS_KEPT 1024
+
+struct held { /* a row of `kinds` */
+	int64_t events, bytes, trimmed_to, newest, newest_visible;
+};
+
+/* What changes with every batch, and only with it: a rollback copies it back whole. */
+struct standing {
+	int64_t next_seq, committed_us, indexed_to, tallied_to;
+	int64_t last_received_us;
+	int64_t mark_us, mark_seq; /* newest row of `timeline` */
+	int64_t rejects_second, rejects_in_second;
+	struct held kinds[KIND__MAX];
+};
+
+struct store {
+	struct db db;
+	char dir[PATH_MAX], path[PATH_MAX];
+	int lock_fd;
+	char epoch[EPOCH_SIZE], boot_id[40];
+	struct retention total, kind[KIND__MAX];
+	struct bell *bell; /* owned; NULL: none wanted */
+	struct duplicates *duplicates; /* owned */
+	struct buf body;
+
+	bool in_batch;
+	bool damaged; /* SQLite found the file corrupt: the next batch goes to a new log */
+	bool aside; /* that file is moved aside already, and the new log could not be made yet */
+	struct standing now, kept; /* with the open batch, and as committed */
+	int64_t lease_to, lease_seqs; /* lease_seqs grows when a batch is larger */
+
+	int wal_pages; /* as of the last commit */
+	int64_t tallied_us, swept_us, truncated_us, aged_us; /* monotonic: when last done */
+	int64_t commits;
+	int commit_us[COMMITS_KEPT];
+};
+
+/* Begin, and all or nothing at the end: log row and kinds ride in every transaction. In append.c. */
+int writer_begin(struct store *s, struct err *e);
+int writer_end(struct store *s, struct err *e);
+/* Notes damage, rolls back. Always -1. */
+int writer_failed(struct store *s, const struct err *why);
+/* Moves lease_to up by lease_seqs, in a synced commit of its own. In recover.c. */
+int writer_take_lease(struct store *s, struct err *e);
+
+#endif

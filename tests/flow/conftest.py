@@ -1,0 +1,264 @@
+"""The service as users run it: private redis-server, subscriber, gateway and lighttpd, started by tools/run.py on free ports.
+
+BUILDDIR names the build under test. Nothing here sleeps: `until` polls a condition that must come true by a deadline.
+A service whose log shows a sanitizer's report fails its test.
+"""
+
+import os
+import pathlib
+import re
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+import redis
+import requests
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("BUILDDIR", ROOT / "build"))
+SLOW = 4 if "asan" in BUILD.name or "cover" in BUILD.name else 1  # such builds take longer
+PATTERNS, DETECTED = "tickstock:patterns:streaming", "tickstock:patterns:detected"
+DOCUMENTED = (
+    '{"pattern_name":"doji","symbol":"AAPL","timeframe":"1min","confidence":85.5,"detected_at":1234567890.123,'
+    '"bar_count":5,"metadata":{"open":150.0,"high":151.0,"low":149.5,"close":150.2}}'
+)
+REPORTS = re.compile(r"(AddressSanitizer|LeakSanitizer|UndefinedBehaviorSanitizer|runtime error:).*")
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def until(condition, what, seconds=15):
+    """Polls until `condition()` is true, and returns what it returned."""
+    deadline = time.monotonic() + seconds * SLOW
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"after {seconds * SLOW} s still not: {what}"
+        select.select([], [], [], 0.02)
+
+
+class Redis:
+    """A redis-server of the test's own, that can be stopped, started on the same port, and fed."""
+
+    def __init__(self, directory):
+        self.directory, self.port, self.process = directory, free_port(), None
+        self.client = redis.Redis(host="127.0.0.1", port=self.port, socket_timeout=10)
+        self.start()
+
+    @property
+    def url(self):
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self):
+        with open(self.directory / "redis.log", "ab") as log:
+            self.process = subprocess.Popen(
+                ["redis-server", "--bind", "127.0.0.1", "--port", str(self.port), "--save", "", "--appendonly", "no",
+                 "--dir", str(self.directory)], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        until(self.answers, "redis-server answers")
+
+    def answers(self):
+        assert self.process.poll() is None, (self.directory / "redis.log").read_text()
+        try:
+            return self.client.ping()
+        except redis.exceptions.ConnectionError:
+            return False
+
+    def stop(self):
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(10)
+            self.process = None
+
+    def publish(self, channel, message):
+        assert self.client.publish(channel, message) == 1, "nobody listens"
+
+
+class Service:
+    """One `tools/run.py`, its programs, and its API."""
+
+    def __init__(self, directory, *options, command=None):
+        self.port = free_port()
+        self.log = directory / "service.log"
+        self.state = directory / "state"
+        command = command or [sys.executable, ROOT / "tools/run.py", "--build", BUILD]
+        env = {**os.environ, "TMPDIR": "/tmp"}
+        for name in list(env):
+            if name.startswith("TICKGATE_") or name in ("REDIS_URL", "XDG_RUNTIME_DIR"):
+                del env[name]
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                [str(a) for a in (*command, "--port", self.port, *options)], env=env, cwd=ROOT, stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=log, start_new_session=True)
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.session = requests.Session()
+        self.session.trust_env = False
+        self.output = []
+
+    def wait_ready(self, seconds=30):
+        """Reads stdout until the ready line and what follows it at once; returns the lines."""
+        # A thread reads, since stdout may stay open and silent.
+        done = threading.Event()
+
+        def read():
+            for line in self.process.stdout:
+                self.output.append(line.decode().rstrip("\n"))
+                if len(self.output) >= 4:
+                    done.set()
+            done.set()
+
+        threading.Thread(target=read, daemon=True).start()
+        assert done.wait(seconds * SLOW), "not ready: " + self.log.read_text()[-4000:]
+        assert self.output and self.output[0] == f"tickgate: ready on {self.url}/", self.log.read_text()[-4000:]
+        return self.output
+
+    def get(self, path, **more):
+        try:
+            return self.session.get(self.url + path, timeout=30, **more)
+        except requests.exceptions.ConnectionError as e:
+            raise AssertionError(f"{path}: {e}\n" + self.log.read_text(errors="replace")[-4000:]) from e
+
+    def json(self, path):
+        answer = self.get(path)
+        assert answer.status_code == 200, f"{path}: {answer.status_code} {answer.text}"
+        return answer.json()
+
+    def data(self, path):
+        return self.json(path)["data"]
+
+    def channel(self, name):
+        return next(c for c in self.data("/v1/channels") if c["channel"] == name)
+
+    def received(self):
+        """The sum of what the channels have received; every channel's own sums must be right at any time."""
+        channels = self.data("/v1/channels")
+        for c in channels:
+            assert c["received"] == c["accepted"] + c["duplicates"] + sum(c["rejected"].values()), c
+        return sum(c["received"] for c in channels)
+
+    def pids(self, name):
+        """The supervisor's children with this program name."""
+        children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return [int(pid) for pid in children if program(pid) == name]
+
+    def pid(self, name):
+        found = until(lambda: self.pids(name), f"{name} runs")
+        assert len(found) == 1
+        return found[0]
+
+    def workers(self):
+        parent = self.pid("tickgate.fcgi")
+        return [int(p) for p in pathlib.Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+
+    def stop(self, signum=signal.SIGTERM):
+        """Ends it; returns its exit status. Every program must have ended with it."""
+        if self.process.poll() is None:
+            self.process.send_signal(signum)
+        status = self.process.wait(60)
+        until(lambda: not session_members(self.process.pid), "everything that was started has ended")
+        report = REPORTS.search(self.log.read_text(errors="replace"))
+        assert report is None, f"{report.group()}\n" + self.log.read_text(errors="replace")[-6000:]
+        return status
+
+    def kill(self):
+        """For teardown after a failure."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+
+def program(pid):
+    try:
+        return os.path.basename(os.readlink(f"/proc/{pid}/exe"))
+    except OSError:
+        return None
+
+
+def session_members(session):
+    """Living processes of a session, as /proc tells."""
+    members = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                fields = pathlib.Path(f"/proc/{entry}/stat").read_text().rsplit(")", 1)[1].split()
+            except OSError:
+                continue
+            if int(fields[3]) == session and fields[0] != "Z":
+                members.append(int(entry))
+    return members
+
+
+def simulate(url, *options, **more):
+    """Starts the simulator as a load generator."""
+    return subprocess.Popen([str(BUILD / "tickgate-sim"), *map(str, options)], env={**os.environ, "REDIS_URL": url},
+                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **more)
+
+
+def walk(service, path, link):
+    """All pages from `path` on, by `next` or `follow`, as one list; ends when a page says that there is no more."""
+    events, pages = [], 0
+    while path:
+        page = service.json(path)
+        assert page["count"] == len(page["data"])
+        events += page["data"]
+        path = page[link] if page["has_more"] else None
+        pages += 1
+        assert pages < 5000
+    return events
+
+
+def seq(event):
+    return int(event["id"].rsplit("-", 1)[1])
+
+
+@pytest.fixture
+def redis_server(tmp_path):
+    server = Redis(tmp_path)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def launch(tmp_path):
+    """Starts services that end with the test, and fails the test if one of them leaves a sanitizer's report."""
+    services = []
+
+    def start(*options, ready=True, **more):
+        directory = tmp_path / f"service{len(services)}"
+        directory.mkdir()
+        service = Service(directory, *options, **more)
+        services.append(service)
+        if ready:
+            service.wait_ready()
+        return service
+
+    yield start
+    for service in services:
+        service.kill()
+    for service in services:
+        service.stop()
+
+
+@pytest.fixture
+def service(launch, redis_server, tmp_path):
+    """The usual one: on the test's own Redis, without the simulator."""
+    return launch("--redis", redis_server.url, "--state", tmp_path / "state", "--no-demo")
+
+
+@pytest.fixture(scope="session")
+def programs():
+    missing = [p for p in ("tickgate-subscriber", "tickgate.fcgi", "tickgate-sim") if not (BUILD / p).exists()]
+    assert not missing, f"not built: {missing}"

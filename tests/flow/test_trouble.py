@@ -1,0 +1,152 @@
+"""When things break: nothing is counted wrong, no id is used twice, and every break is told."""
+
+import datetime
+import os
+import signal
+import sqlite3
+import time
+
+import requests
+
+from conftest import DOCUMENTED, PATTERNS, SLOW, program, seq, simulate, until, walk
+
+KINDS = "pattern,indicator,alert,health,session,error,gap"
+
+
+def everything(service):
+    return walk(service, f"/v1/events?kinds={KINDS}&duplicates=show&after=oldest&limit=1000", "next")
+
+
+def test_20000_messages_are_all_accounted_for(service, redis_server):
+    sim = simulate(redis_server.url, "--count", 20000, "--rate", 10000 // SLOW, "--form", "mixed", "--seed", 3)
+    out = sim.communicate(timeout=120)[0]
+    assert sim.returncode == 0, out
+    messages = lambda: sum(c["messages"] for c in service.data("/v1/channels"))
+    until(lambda: messages() == 20000, "every message is counted")
+    channels = service.data("/v1/channels")
+    accepted = sum(c["accepted"] for c in channels)
+    duplicates = sum(c["duplicates"] for c in channels)
+    rejected = sum(sum(c["rejected"].values()) for c in channels)
+    assert service.received() == accepted + duplicates + rejected >= 20000
+    assert service.json("/v1/channels")["dropped"] == 0
+    events = [e for e in everything(service) if e["kind"] != "gap"]
+    assert len(events) == accepted + duplicates
+    assert sum(e["duplicate_of"] is not None for e in events) == duplicates
+    ids = [seq(e) for e in events]
+    assert ids == sorted(set(ids))
+    assert service.data("/v1/gaps") == []
+
+
+def test_redis_stopped_and_started_again(service, redis_server):
+    redis_server.publish(PATTERNS, DOCUMENTED)
+    until(lambda: service.data("/v1/patterns"), "the first is there")
+    stopped_at = time.time()
+    redis_server.stop()
+    page = until(lambda: (p := service.json("/v1/patterns"))["stale"] and p, "stale is told")
+    assert len(page["data"]) == 1, "what is kept is served"
+    until(lambda: service.json("/v1/health")["redis"]["connected"] is False, "health says why")
+    assert service.json("/v1/health")["status"] == "degraded"
+    assert service.get("/readyz").status_code == 200
+    assert not any(c["subscribed"] for c in service.data("/v1/channels"))
+    redis_server.start()
+    until(lambda: not service.json("/v1/patterns")["stale"], "fresh again", seconds=30)
+    back_at = time.time()
+    gaps = until(lambda: service.data("/v1/gaps"), "the gap is there")
+    assert len(gaps) == 1
+    assert gaps[0]["reason"] == "redis_disconnected"
+    assert gaps[0]["from"] <= stopped_at + 1 and stopped_at <= gaps[0]["to"] <= back_at + 1
+    redis_server.publish(PATTERNS, DOCUMENTED.replace("AAPL", "AFTER"))
+    until(lambda: service.data("/v1/symbols/AFTER/patterns"), "new events without a restart")
+    page = service.json("/v1/patterns")
+    assert [g["id"] for g in page["gaps"]] == [gaps[0]["id"]], "the answer that spans the gap tells it"
+
+
+def only_down(gaps):
+    """The one gap of a restart. Where the first connect takes over a second, another tells of that second: no more than that."""
+    [down] = [g for g in gaps if g["reason"] == "subscriber_down"]
+    assert all(g["reason"] == "redis_disconnected" and g["from"] >= down["to"] - 1 for g in gaps if g is not down), gaps
+    return down
+
+
+def test_kill_9_of_the_subscriber_under_load(service, redis_server, tmp_path):
+    sim = simulate(redis_server.url, "--rate", 10000 // SLOW, "--count", 60000 // SLOW, "--seed", 5)
+    try:
+        until(lambda: service.received() > 4000 // SLOW, "load")
+        first = service.pid("tickgate-subscriber")
+        seen = everything(service)
+        killed_at = time.time()
+        os.kill(first, signal.SIGKILL)
+        until(lambda: service.pids("tickgate-subscriber") not in ([], [first]), "the supervisor starts another")
+        until(lambda: service.data("/v1/gaps") and not service.json("/v1/patterns")["stale"], "it is back")
+        until(lambda: service.received() > 1000 // SLOW, "and takes messages")
+    finally:
+        sim.kill()
+        sim.communicate()
+    events = everything(service)
+    ids = [e["id"] for e in events]
+    assert len(ids) == len(set(ids)), "no id twice"
+    assert len({i.rsplit("-", 1)[0] for i in ids}) == 1, "the same epoch"
+    by_id = {e["id"]: e for e in events}
+    assert all(by_id[e["id"]] == e for e in seen), "what was seen stays as it was"
+    gap = only_down([e for e in events if e["kind"] == "gap"])
+    assert gap["from"] <= killed_at + 0.5 and gap["to"] >= killed_at
+    assert service.stop() == 0
+    [database] = [p for p in (tmp_path / "state").iterdir() if p.suffix in (".db", ".sqlite")]
+    with sqlite3.connect(database) as db:
+        assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    db.close()
+
+
+def test_a_subscriber_that_hangs_makes_answers_stale(service):
+    pid = service.pid("tickgate-subscriber")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        until(lambda: service.json("/v1/patterns")["stale"], "stale")
+        health = service.json("/v1/health")
+        assert health["status"] == "degraded" and health["subscriber"]["alive"] is False
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    until(lambda: not service.json("/v1/patterns")["stale"], "fresh again")
+
+
+def test_a_killed_worker_is_replaced_within_a_second_and_nobody_notices(service):
+    before = until(lambda: len(service.workers()) == 2 and service.workers(), "two workers")
+    os.kill(before[0], signal.SIGKILL)
+    killed_at = time.monotonic()
+    answers = []
+
+    def replaced():
+        answers.append(service.get("/v1/patterns").status_code)
+        now = service.workers()
+        return len(now) == 2 and before[0] not in now
+
+    until(replaced, "another worker")
+    assert time.monotonic() - killed_at < 1 * SLOW
+    assert set(answers) == {200}
+    assert before[1] in service.workers()
+
+
+def test_a_killed_parent_takes_its_workers_along_and_is_started_again(service):
+    parent, workers = service.pid("tickgate.fcgi"), service.workers()
+    os.kill(parent, signal.SIGKILL)
+    killed_at = time.monotonic()
+    until(lambda: not any(program(w) == "tickgate.fcgi" for w in workers), "its workers have ended")
+    assert service.get("/v1/patterns").status_code == 200, "the connection waits in the backlog"
+    assert time.monotonic() - killed_at < 1.5 * SLOW
+    assert service.pid("tickgate.fcgi") != parent
+
+
+def test_events_and_ids_survive_a_restart_of_everything(launch, redis_server, tmp_path):
+    options = ("--redis", redis_server.url, "--state", tmp_path / "kept", "--no-demo")
+    service = launch(*options)
+    redis_server.publish(PATTERNS, DOCUMENTED)
+    [event] = until(lambda: service.data("/v1/patterns"), "the event is there")
+    assert service.stop() == 0
+    service = launch(*options)
+    assert service.data("/v1/patterns") == [event]
+    gap = only_down(service.data("/v1/gaps"))
+    assert datetime.datetime.fromisoformat(gap["time"].replace("Z", "+00:00"))
+    redis_server.publish(PATTERNS, DOCUMENTED.replace("AAPL", "LATER"))
+    [later] = until(lambda: service.data("/v1/symbols/LATER/patterns"), "the next is there")
+    assert seq(later) > seq(event) and later["id"].rsplit("-", 1)[0] == event["id"].rsplit("-", 1)[0]
+    assert requests.get(service.url + f"/v1/events/{event['id']}", timeout=10).json()["data"] == event

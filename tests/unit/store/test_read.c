@@ -1,0 +1,417 @@
+/* Reading: lists against plain SQL, their cost in virtual-machine steps, the directory, the plans of all statements. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "made_log.h"
+#include "store/reader.h"
+
+#define SEQS_MAX 20000
+
+struct seqs {
+	int64_t seq[SEQS_MAX];
+	int n;
+};
+
+static int
+keep(void *arg, const struct event *ev, struct text body)
+{
+	struct seqs *s = arg;
+	char want[32];
+
+	snprintf(want, sizeof(want), "{\"n\":%lld}", (long long)ev->seq);
+	if (ev->kind < KIND_HEALTH)
+		assert_true(text_eq(body, text_of(want)));
+	if (s->n < SEQS_MAX)
+		s->seq[s->n++] = ev->seq;
+	return 0;
+}
+
+static struct reader *
+open_reader(struct made_log *l, struct snapshot *snap)
+{
+	struct err e = { .text = "" };
+	struct reader *r = reader_new(l->dir, &e);
+
+	assert_non_null(r);
+	assert_int_equal(read_begin(r, snap, &e), 0);
+	return r;
+}
+
+static void
+close_reader(struct reader *r)
+{
+	read_end(r);
+	reader_free(r);
+}
+
+/* Pages through the whole list and compares with what `where` gives. */
+static void
+check_list(struct made_log *l, const struct filter *f, bool newest_first, int limit, const char *where)
+{
+	static struct seqs got, want;
+	struct snapshot snap;
+	struct reader *r = open_reader(l, &snap);
+	struct list_query q = { .filter = f, .limit = limit };
+	struct list_result result;
+	struct err e;
+
+	got.n = 0;
+	q.order = newest_first ? LIST_NEWEST_FIRST : LIST_OLDEST_FIRST;
+	q.bound = newest_first ? snap.head + 1 : 0;
+	do {
+		assert_int_equal(read_list(r, &snap, &q, keep, &got, &result, &e), 0);
+		assert_true(result.delivered <= limit);
+		assert_true(result.examined <= READ_EXAMINE_MAX);
+		q.bound = result.position;
+	} while (result.has_more);
+	if (!newest_first && f->until_us == INT64_MAX)
+		assert_int_equal(result.position, snap.head);
+	want.n = made_log_numbers(l, want.seq, SEQS_MAX, "SELECT seq FROM events WHERE %s ORDER BY seq %s", where,
+	    newest_first ? "DESC" : "");
+	assert_int_equal(got.n, want.n);
+	assert_memory_equal(got.seq, want.seq, (size_t)want.n * sizeof(int64_t));
+	close_reader(r);
+}
+
+/* Who follows with until=5m sees everything, only later: the list must not go on from behind what `until` left out. */
+static void
+an_until_that_moves_on_loses_nothing(void **state)
+{
+	static const struct text symbols[] = { TEXT_INIT("S1") };
+	static struct seqs got, want;
+	struct snapshot snap;
+	struct made_log l;
+	struct reader *r;
+	struct err e;
+
+	(void)state;
+	made_log_init(&l, 1000, 7, 900, 1000);
+	r = open_reader(&l, &snap);
+	for (int by_symbol = 0; by_symbol < 2; by_symbol++) {
+		struct filter f = FILTER_INIT;
+		struct list_query q = { .filter = &f, .order = LIST_OLDEST_FIRST, .limit = 1000 };
+		struct list_result result;
+
+		f.symbols = (struct text_set){ symbols, (size_t)by_symbol };
+		got.n = 0;
+		for (int64_t s = 0; s < 1020; s += 13) {
+			f.until_us = MADE_START_US + s * INT64_C(1000000);
+			assert_int_equal(read_list(r, &snap, &q, keep, &got, &result, &e), 0);
+			assert_false(result.has_more);
+			assert_true(result.position >= q.bound && (result.position < s || s == 0 || s > 1000));
+			q.bound = result.position;
+		}
+		assert_int_equal(q.bound, snap.head);
+		want.n = made_log_numbers(&l, want.seq, SEQS_MAX,
+		    "SELECT seq FROM events WHERE duplicate_of = 0 AND (%d = 0 OR symbol = 'S1') ORDER BY seq",
+		    by_symbol);
+		assert_int_equal(got.n, want.n);
+		assert_memory_equal(got.seq, want.seq, (size_t)want.n * sizeof(int64_t));
+	}
+	close_reader(r);
+	made_log_fini(&l);
+}
+
+static void
+lists_are_what_sql_says(void **state)
+{
+	static const struct text symbols[] = { TEXT_INIT("NONE"), TEXT_INIT("S1"), TEXT_INIT("S13"), TEXT_INIT("S2") };
+	static const struct text names[] = { TEXT_INIT("n3") };
+	struct made_log l;
+
+	(void)state;
+	/* The index ends before the log does: the rest is the tail. */
+	made_log_init(&l, 3000, 20, 2500, 2800);
+	for (int newest = 0; newest < 2; newest++) {
+		struct filter f = FILTER_INIT;
+
+		check_list(&l, &f, newest, 7, "duplicate_of = 0");
+		f.show_duplicates = true;
+		f.kinds = KIND_BIT(KIND_INDICATOR) | KIND_BIT(KIND_ALERT);
+		check_list(&l, &f, newest, 100, "kind IN (1, 2)");
+		f.symbols = (struct text_set){ symbols, 4 };
+		check_list(&l, &f, newest, 1, "kind IN (1, 2) AND symbol IN ('S1', 'S13', 'S2')");
+		check_list(&l, &f, newest, 64, "kind IN (1, 2) AND symbol IN ('S1', 'S13', 'S2')");
+		f.kinds = KIND_BIT(KIND_PATTERN);
+		f.names[KIND_PATTERN] = (struct text_set){ names, 1 };
+		f.min_confidence = 50;
+		check_list(&l, &f, newest, 3,
+		    "kind = 0 AND symbol IN ('S1', 'S13', 'S2') AND name = 'n3' AND confidence >= 50");
+		f.symbols.n = 0;
+		f.since_us = MADE_START_US + 1000 * INT64_C(1000000);
+		f.until_us = MADE_START_US + 2000 * INT64_C(1000000);
+		check_list(
+		    &l, &f, newest, 11, "kind = 0 AND name = 'n3' AND confidence >= 50 AND seq BETWEEN 1000 AND 1999");
+		f = (struct filter)FILTER_INIT;
+		f.symbols = (struct text_set){ symbols, 1 };
+		check_list(&l, &f, newest, 10, "0");
+	}
+	made_log_fini(&l);
+}
+
+/* The steps of one list. */
+static int64_t
+steps_of(struct made_log *l, const struct filter *f, int limit, struct list_result *result)
+{
+	static struct seqs got;
+	struct snapshot snap;
+	struct reader *r = open_reader(l, &snap);
+	struct list_query q = { .filter = f, .order = LIST_NEWEST_FIRST, .bound = snap.head + 1, .limit = limit };
+	struct err e;
+	int64_t steps;
+
+	got.n = 0;
+	assert_int_equal(read_list(r, &snap, &q, keep, &got, result, &e), 0);
+	steps = read_steps(r);
+	close_reader(r);
+	return steps;
+}
+
+static void
+costs_do_not_grow_with_the_log(void **state)
+{
+	static struct text many[200];
+	static char spelled[200][8];
+	static const struct text nothing[] = { TEXT_INIT("nosuchname") };
+	struct filter one = FILTER_INIT, all = FILTER_INIT, none = FILTER_INIT, few, lots;
+	struct list_result result;
+	struct made_log small, large;
+	int64_t steps;
+
+	(void)state;
+	made_log_init(&small, 10000, 400, 10000, 10000);
+	made_log_init(&large, 1000000, 400, 1000000, 1000000);
+	for (int i = 0; i < 200; i++) {
+		/* In the order of bytes, as filters want it; S101 is no multiple of ten, so no duplicate. */
+		snprintf(spelled[i], sizeof(spelled[i]), "S%d", 101 + i);
+		many[i] = text_of(spelled[i]);
+	}
+	one.symbols = (struct text_set){ many, 1 };
+	few = lots = one;
+	few.symbols.n = 20;
+	lots.symbols.n = 200;
+	assert_true(steps_of(&large, &one, 5, &result) <= steps_of(&small, &one, 5, &result) * 11 / 10 + 20);
+	assert_true(steps_of(&large, &all, 50, &result) <= steps_of(&small, &all, 50, &result) * 11 / 10 + 20);
+	assert_true(steps_of(&large, &lots, 50, &result) <= steps_of(&small, &lots, 50, &result) * 11 / 10 + 20);
+	assert_true(steps_of(&large, &lots, 50, &result) <= steps_of(&large, &few, 50, &result) * 10);
+	none.kinds = KIND_BIT(KIND_PATTERN);
+	none.names[KIND_PATTERN] = (struct text_set){ nothing, 1 };
+	steps = steps_of(&large, &none, 50, &result);
+	assert_true(steps < 60 * READ_EXAMINE_MAX);
+	assert_int_equal(result.delivered, 0);
+	assert_true(result.has_more);
+	assert_true(result.examined <= READ_EXAMINE_MAX);
+	assert_true(result.position < 1000000 && result.position > 1000000 - 4 * READ_EXAMINE_MAX);
+	made_log_fini(&small);
+	made_log_fini(&large);
+}
+
+static void
+every_statement_has_an_index(void **state)
+{
+	struct made_log l;
+
+	(void)state;
+	made_log_init(&l, 1000, 20, 1000, 1000);
+	for (int id = SQL_READ_LOG; id < SQL__MAX; id++) {
+		char *sql = sqlite3_mprintf("EXPLAIN QUERY PLAN %s", sql_texts[id]);
+		sqlite3_stmt *st;
+
+		assert_int_equal(sqlite3_prepare_v2(l.conn, sql, -1, &st, NULL), SQLITE_OK);
+		while (sqlite3_step(st) == SQLITE_ROW) {
+			const char *detail = (const char *)sqlite3_column_text(st, 3);
+			bool whole = strncmp(detail, "SCAN", 4) == 0 || strstr(detail, "TEMP B-TREE") != NULL;
+
+			/* A thousand rows at most, read from the end by their key. */
+			if (id == SQL_NEWEST_REJECTS && strcmp(detail, "SCAN rejects") == 0)
+				whole = false;
+			if (whole)
+				fail_msg("%s: %s", sql_names[id], detail);
+		}
+		sqlite3_finalize(st);
+		sqlite3_free(sql);
+	}
+	made_log_fini(&l);
+}
+
+struct rows {
+	char text[4096];
+	size_t len;
+};
+
+static int
+keep_symbol(void *arg, const struct symbol_row *row)
+{
+	struct rows *rows = arg;
+
+	rows->len += (size_t)snprintf(rows->text + rows->len, sizeof(rows->text) - rows->len,
+	    "%.*s:%lld/%lld/%lld@%lld ", TEXT_ARG(row->symbol), (long long)row->patterns, (long long)row->indicators,
+	    (long long)row->alerts, (long long)row->last_seq);
+	return 0;
+}
+
+static void
+symbols_of(struct made_log *l, const struct symbols_query *q, struct rows *rows)
+{
+	struct snapshot snap;
+	struct reader *r = open_reader(l, &snap);
+	struct err e;
+
+	*rows = (struct rows){ .len = 0 };
+	assert_int_equal(read_symbols(r, &snap, q, keep_symbol, rows, &e), 0);
+	close_reader(r);
+}
+
+static void
+directory_adds_what_is_not_tallied_yet(void **state)
+{
+	const struct symbols_query queries[] = {
+		{ .active_since_us = INT64_MIN, .limit = 1000 },
+		{ .active_since_us = INT64_MIN, .limit = 7 },
+		{ .active_since_us = INT64_MIN, .limit = 7, .after = TEXT_INIT("S13") },
+		{ .active_since_us = INT64_MIN, .limit = 1000, .prefix = TEXT_INIT("S1") },
+		{ .active_since_us = INT64_MIN, .limit = 3, .prefix = TEXT_INIT("S1"), .after = TEXT_INIT("S10") },
+		{ .active_since_us = INT64_MIN, .limit = 5, .by_activity = true },
+		{ .active_since_us = INT64_MIN, .limit = 1000, .by_activity = true },
+		{ .active_since_us = MADE_START_US + INT64_C(995000000), .limit = 1000 },
+	};
+	struct made_log all, late, none;
+	struct rows want, got;
+
+	(void)state;
+	made_log_init(&all, 1000, 40, 1000, 1000);
+	made_log_init(&late, 1000, 40, 900, 700);
+	made_log_init(&none, 1000, 40, 0, 0);
+	for (size_t i = 0; i < sizeof(queries) / sizeof(queries[0]); i++) {
+		symbols_of(&all, &queries[i], &want);
+		assert_true(want.len > 0);
+		symbols_of(&late, &queries[i], &got);
+		assert_string_equal(got.text, want.text);
+		symbols_of(&none, &queries[i], &got);
+		assert_string_equal(got.text, want.text);
+	}
+	made_log_fini(&all);
+	made_log_fini(&late);
+	made_log_fini(&none);
+}
+
+static void
+latest_adds_it_too(void **state)
+{
+	static struct seqs got, want;
+	struct snapshot snap;
+	struct made_log l;
+	struct reader *r;
+	struct err e;
+
+	(void)state;
+	made_log_init(&l, 1000, 40, 900, 700);
+	r = open_reader(&l, &snap);
+	got.n = 0;
+	assert_int_equal(read_latest(r, &snap, TEXT("S7"), KIND_PATTERN, keep, &got, &e), 0);
+	want.n = made_log_numbers(&l, want.seq, SEQS_MAX,
+	    "SELECT max(seq) FROM events WHERE symbol = 'S7' AND kind = 0 AND duplicate_of = 0 GROUP BY name, "
+	    "timeframe");
+	assert_true(want.n > 0);
+	assert_int_equal(got.n, want.n);
+	assert_memory_equal(got.seq, want.seq, (size_t)want.n * sizeof(int64_t));
+	assert_int_equal(read_symbol_known(r, &snap, TEXT("S7"), &e), 1);
+	assert_int_equal(read_symbol_known(r, &snap, TEXT("T7"), &e), 0);
+	assert_int_equal(snap.events[0] + snap.events[1] + snap.events[2], 1000);
+	assert_int_equal(snap.newest[1], 1000);
+	assert_int_equal(snap.newest_visible[1], 997);
+	close_reader(r);
+	made_log_fini(&l);
+}
+
+static void
+gaps_are_those_of_the_stretch(void **state)
+{
+	static struct seqs got;
+	struct snapshot snap;
+	struct made_log l;
+	struct reader *r;
+	struct err e;
+	struct gaps_query q = { .from_us = INT64_MIN, .to_us = INT64_MAX, .limit = 10 };
+
+	(void)state;
+	made_log_init(&l, 100, 4, 100, 100);
+	made_log_sql(&l,
+	    "UPDATE events SET kind = 6, duplicate_of = 0, gap_from_us = received_us - 5000000 WHERE seq IN (20, 50, "
+	    "80)");
+	r = open_reader(&l, &snap);
+	got.n = 0;
+	assert_int_equal(read_gaps(r, &snap, &q, keep, &got, &e), 0);
+	assert_int_equal(got.n, 3);
+	assert_int_equal(got.seq[0], 20);
+	q.limit = 1;
+	got.n = 0;
+	assert_int_equal(read_gaps(r, &snap, &q, keep, &got, &e), 0);
+	assert_int_equal(got.n, 1);
+	assert_int_equal(got.seq[0], 80);
+	q = (struct gaps_query){ .from_us = MADE_START_US + 30000000, .to_us = MADE_START_US + 45000000, .limit = 10 };
+	got.n = 0;
+	assert_int_equal(read_gaps(r, &snap, &q, keep, &got, &e), 0);
+	assert_int_equal(got.n, 1);
+	assert_int_equal(got.seq[0], 50);
+	q.after = 50;
+	got.n = 0;
+	assert_int_equal(read_gaps(r, &snap, &q, keep, &got, &e), 0);
+	assert_int_equal(got.n, 0);
+	close_reader(r);
+	made_log_fini(&l);
+}
+
+static void
+no_log_is_missing_and_another_file_is_noticed(void **state)
+{
+	struct made_log l, other;
+	struct snapshot snap;
+	struct reader *r;
+	struct err e;
+
+	(void)state;
+	made_log_init(&l, 10, 4, 10, 10);
+	r = open_reader(&l, &snap);
+	assert_int_equal(snap.head, 10);
+	assert_string_equal(snap.epoch, MADE_EPOCH);
+	read_end(r);
+	made_log_init(&other, 20, 4, 20, 20);
+	made_log_sql(&other, "PRAGMA wal_checkpoint(TRUNCATE)");
+	sqlite3_close(l.conn);
+	l.conn = NULL;
+	assert_int_equal(rename(other.path, l.path), 0);
+	assert_int_equal(read_begin(r, &snap, &e), 0);
+	assert_int_equal(snap.head, 20);
+	read_end(r);
+	assert_int_equal(remove(l.path), 0);
+	assert_int_equal(read_begin(r, &snap, &e), -1);
+	assert_int_equal(e.code, ERR_MISSING);
+	reader_free(r);
+	made_log_fini(&l);
+	made_log_fini(&other);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(lists_are_what_sql_says),
+		cmocka_unit_test(an_until_that_moves_on_loses_nothing),
+		cmocka_unit_test(costs_do_not_grow_with_the_log),
+		cmocka_unit_test(every_statement_has_an_index),
+		cmocka_unit_test(directory_adds_what_is_not_tallied_yet),
+		cmocka_unit_test(latest_adds_it_too),
+		cmocka_unit_test(gaps_are_those_of_the_stretch),
+		cmocka_unit_test(no_log_is_missing_and_another_file_is_noticed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

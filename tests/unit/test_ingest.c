@@ -1,0 +1,201 @@
+/* test_ingest - the store thread on a disk that is full at the start. */
+/* clang-format off */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+/* clang-format on */
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "ingest.h"
+
+#define WAIT_MS 20000 /* for what takes a second or two */
+
+static char dir[64];
+static int pipes[2]; /* a byte for every change */
+
+static const struct subscription_row rows[] = { { .channel = "c", .kind = KIND_PATTERN } };
+
+static int
+setup(void **state)
+{
+	(void)state;
+	signal(SIGXFSZ, SIG_IGN);
+	strcpy(dir, "/tmp/tickgate-test-XXXXXX");
+	return mkdtemp(dir) == NULL || pipe(pipes) != 0 ? -1 : 0;
+}
+
+static int
+teardown(void **state)
+{
+	char command[100];
+
+	(void)state;
+	close(pipes[0]);
+	close(pipes[1]);
+	snprintf(command, sizeof(command), "rm -rf %s", dir);
+	return system(command);
+}
+
+static void
+limit_files(rlim_t bytes)
+{
+	struct rlimit limit;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = bytes;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void
+changed(void *arg)
+{
+	(void)arg;
+	if (write(pipes[1], "", 1) != 1)
+		abort();
+}
+
+static bool
+listening(void *arg)
+{
+	(void)arg;
+	return true;
+}
+
+static void
+await_change(struct ingest *in, struct ingest_stats *stats)
+{
+	struct pollfd p = { .fd = pipes[0], .events = POLLIN };
+	char c;
+
+	assert_int_equal(poll(&p, 1, WAIT_MS), 1);
+	assert_int_equal(read(pipes[0], &c, 1), 1);
+	ingest_stats(in, stats);
+}
+
+static struct ingest *
+start(struct queue *q, const struct store_opts *store)
+{
+	struct ingest_opts opts = { .queue = q,
+		.rows = rows,
+		.n_rows = 1,
+		.store = store,
+		.batch_max = 1000,
+		.listening = listening,
+		.changed = changed };
+	struct err e = { .code = ERR_NONE };
+	struct ingest *in = ingest_start(&opts, &e);
+
+	assert_non_null(in);
+	return in;
+}
+
+/* It says so once, keeps what comes, and stores that when room was made. */
+static void
+test_waits_for_room(void **state)
+{
+	static const struct item gap = { .type = ITEM_DISCONNECTED, .from_us = 1, .to_us = 2 };
+	struct store_opts store = { .dir = dir };
+	struct err e = { .code = ERR_NONE };
+	struct queue *q = queue_new(1 << 20, &e);
+	struct ingest_stats stats;
+	struct ingest *in;
+
+	(void)state;
+	assert_non_null(q);
+	limit_files(4096);
+	in = start(q, &store);
+	await_change(in, &stats);
+	assert_false(stats.failed);
+	assert_string_not_equal(stats.error, "");
+	assert_true(queue_put(q, &gap));
+	limit_files(RLIM_INFINITY);
+	await_change(in, &stats);
+	assert_false(stats.failed);
+	assert_string_equal(stats.error, "");
+	assert_string_not_equal(stats.store.epoch, "");
+	queue_end(q);
+	assert_int_equal(ingest_stop(in, 10000, &e), 0);
+	ingest_free(in);
+	queue_free(q);
+	/* And it is there: a start after it adds the next one. */
+	{
+		struct store *s = store_open(&store, &e);
+		struct store_stats log;
+
+		assert_non_null(s);
+		store_stats(s, &log);
+		assert_int_equal(log.events, 2);
+		assert_int_equal(store_close(s, NULL), 0);
+	}
+}
+
+/* No room comes: it ends when its patience does. */
+static void
+test_gives_up(void **state)
+{
+	struct store_opts store = { .dir = dir };
+	struct err e = { .code = ERR_NONE };
+	struct queue *q = queue_new(1 << 20, &e);
+	struct ingest_stats stats;
+	struct ingest *in;
+	int64_t from_us;
+
+	(void)state;
+	assert_non_null(q);
+	limit_files(4096);
+	in = start(q, &store);
+	await_change(in, &stats);
+	assert_string_not_equal(stats.error, "");
+	queue_end(q);
+	from_us = clock_mono_us();
+	assert_int_equal(ingest_stop(in, 1, &e), -1);
+	assert_int_equal(e.code, ERR_FULL);
+	assert_true(clock_mono_us() - from_us < 5000000);
+	limit_files(RLIM_INFINITY);
+	ingest_free(in);
+	queue_free(q);
+}
+
+/* Anything else than a full disk is told at once. */
+static void
+test_fails(void **state)
+{
+	struct store_opts store = { .dir = "/nowhere/at/all" };
+	struct err e = { .code = ERR_NONE };
+	struct queue *q = queue_new(1 << 20, &e);
+	struct ingest_stats stats;
+	struct ingest *in;
+
+	(void)state;
+	assert_non_null(q);
+	in = start(q, &store);
+	await_change(in, &stats);
+	assert_true(stats.failed);
+	queue_end(q);
+	assert_int_equal(ingest_stop(in, 10000, &e), -1);
+	ingest_free(in);
+	queue_free(q);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_waits_for_room, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_gives_up, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_fails, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
