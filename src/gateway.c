@@ -25,6 +25,7 @@
 #include "gateway_listener.h"
 #include "gateway_worker.h"
 #include "http/cgi.h"
+#include "http/cors.h"
 
 #define SECOND_US INT64_C(1000000)
 #define STOP_PATIENCE_US (10 * SECOND_US)
@@ -317,6 +318,8 @@ check_settings(void *arg, const struct conf *c, struct err *e)
 	struct gateway *g = arg;
 
 	if (g->workers != NULL && count_workers(g, e) != 0)
+		return -1;
+	if (cors_check(text_of(conf_str(c, SETTING_CORS_ORIGINS)), e) != 0)
 		return -1;
 	return access_check(c, e);
 }

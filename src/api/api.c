@@ -10,6 +10,7 @@
 #include "api/handlers.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "http/cors.h"
 
 struct api *
 api_new(const struct conf *conf, const struct counters *counters, struct err *e)
@@ -48,12 +49,17 @@ api_free(struct api *a)
 void
 api_handle(struct api *a, struct request *request, struct reply *reply)
 {
+	const struct cors cors = { text_of(conf_str(a->conf, SETTING_CORS_ORIGINS)),
+		conf_int(a->conf, SETTING_CORS_MAX_AGE) / 1000 };
+
 	route_dispatch(api_routes, api_n_routes, a, access_is_admin, request, clock_real_us(), reply);
 	/* An answer that outgrew its bound, or memory, is not an answer. */
 	if (reply->body.failed || reply->head.failed) {
 		reply_clear(reply);
 		reply_problem(reply, PROBLEM_INTERNAL_ERROR, "the answer could not be built", NULL);
 	}
+	cors_apply(&cors, request, reply);
+	reply_vary(reply);
 }
 
 void

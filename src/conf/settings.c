@@ -84,6 +84,9 @@ const struct setting_info settings[SETTING__MAX] = {
 
 	[SETTING_ACCESS_ADMIN_ADDRESSES]     = { "access",    "admin_addresses", TYPE_LIST,     0,       4096,        "127.0.0.1 ::1",            GATE,        NULL,    "Client addresses that may use admin resources (/v1/rejects)." },
 
+	[SETTING_CORS_ORIGINS]               = { "cors",      "origins",         TYPE_LIST,     0,       4096,        "",                         GATE,        NULL,    "Origins (https://charts.example) whose pages may read the API from a browser; * is all of them, nothing is none." },
+	[SETTING_CORS_MAX_AGE]               = { "cors",      "max_age",         TYPE_DURATION, 0,       DAY,         "10m",                      GATE,        NULL,    "How long a browser may remember the answer to a preflight." },
+
 	[SETTING_LOG_LEVEL]                  = { "log",       "level",           TYPE_CHOICE,   0,       4,           "info",                     BOTH | LIVE, levels,  "The least important lines that are logged." },
 };
 /* clang-format on */

@@ -59,6 +59,7 @@ reply_clear(struct reply *r)
 {
 	r->status = 200;
 	r->content_type = NULL;
+	r->vary = r->methods = 0;
 	buf_clear(&r->head);
 	buf_shrink(&r->body, 1u << 20);
 }
@@ -82,6 +83,20 @@ reply_header(struct reply *r, const char *name, struct text value)
 	buf_add_str(&r->head, ": ");
 	buf_add_text(&r->head, value);
 	buf_add_str(&r->head, "\r\n");
+}
+
+void
+reply_vary(struct reply *r)
+{
+	static const char *const names[] = { "Accept", "Origin", "Authorization" };
+	struct buf list = { .max = 128 };
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if ((r->vary & (1u << i)) != 0)
+			buf_printf(&list, "%s%s", list.len == 0 ? "" : ", ", names[i]);
+	if (list.len > 0)
+		reply_header(r, "Vary", buf_text(&list));
+	buf_fini(&list);
 }
 
 const char *

@@ -14,11 +14,20 @@
 
 #define REPLY_BODY_MAX (96u << 20)
 
+/* What of the request an answer depends on, besides its address. */
+enum {
+	VARY_ACCEPT = 1,
+	VARY_ORIGIN = 2,
+	VARY_AUTHORIZATION = 4,
+};
+
 struct reply {
 	int status; /* 200 unless set */
 	struct buf head; /* "Name: value\r\n"…, checked for CR, LF and NUL */
 	struct buf body;
 	const char *content_type; /* static; NULL: no body */
+	unsigned vary; /* VARY_…, told by reply_vary() */
+	unsigned methods; /* of the route, in the answer to OPTIONS; else 0 */
 };
 
 void reply_init(struct reply *r);
@@ -27,6 +36,9 @@ void reply_clear(struct reply *r); /* empties both buffers: a handler that met a
 
 /* Adds a header. A value with CR, LF, NUL or other control characters is dropped whole, never sent. */
 void reply_header(struct reply *r, const char *name, struct text value);
+
+/* Writes `vary` as one header: once, when nothing can be added to it any more. */
+void reply_vary(struct reply *r);
 
 /* "OK" for 200; never NULL: some servers want a reason phrase. */
 const char *reply_reason(int status);

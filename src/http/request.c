@@ -24,6 +24,16 @@ method_of(const char *name)
 	return METHOD_OTHER;
 }
 
+void
+method_names(struct buf *out, unsigned methods)
+{
+	if (methods & METHOD_GET)
+		buf_add_str(out, "GET, HEAD, ");
+	if (methods & METHOD_POST)
+		buf_add_str(out, "POST, ");
+	buf_add_str(out, "OPTIONS");
+}
+
 static bool
 has_control(struct text t)
 {
@@ -69,13 +79,16 @@ take_headers(struct request *r, request_var_fn var, void *arg)
 		{ "HTTP_AUTHORIZATION", &r->authorization },
 		{ "CONTENT_TYPE", &r->content_type },
 	};
-	struct text length;
+	struct text length, asked;
 
 	for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++)
 		if (take_header(r, var, arg, headers[i].name, headers[i].to) != 0)
 			return -1;
 	if (take_header(r, var, arg, "CONTENT_LENGTH", &length) != 0)
 		return -1;
+	if (take_header(r, var, arg, "HTTP_ACCESS_CONTROL_REQUEST_METHOD", &asked) != 0)
+		return -1;
+	r->preflight = r->method == METHOD_OPTIONS && asked.n > 0;
 	r->content_length = -1;
 	/* nginx sends an empty one for a GET. */
 	if (length.n > 0 && (text_int64(length, &r->content_length) != 0 || r->content_length < 0)) {

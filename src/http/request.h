@@ -9,6 +9,7 @@
 
 #include <sys/types.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/pool.h"
 #include "base/text.h"
@@ -27,6 +28,9 @@ enum method {
 	METHOD_OTHER = 16,
 };
 
+/* "GET, HEAD, OPTIONS" of a set of methods: HEAD goes with GET, OPTIONS is always there. */
+void method_names(struct buf *out, unsigned methods);
+
 struct request {
 	struct pool pool;
 	enum method method;
@@ -38,6 +42,7 @@ struct request {
 	    content_type; /* TEXT_NONE: not sent */
 	struct text body; /* read to its end */
 	int64_t content_length; /* -1: not said */
+	bool preflight; /* OPTIONS of a browser that asks before it sends what it means to */
 	const char *malformed; /* NULL, or what is wrong with it: answered 400 */
 	bool uri_too_long;
 	bool body_too_large;

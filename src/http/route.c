@@ -116,11 +116,7 @@ reply_allow(struct reply *reply, unsigned methods)
 {
 	struct buf allow = { .max = 128 };
 
-	if (methods & METHOD_GET)
-		buf_add_str(&allow, "GET, HEAD, ");
-	if (methods & METHOD_POST)
-		buf_add_str(&allow, "POST, ");
-	buf_add_str(&allow, "OPTIONS");
+	method_names(&allow, methods);
 	reply_header(reply, "Allow", buf_text(&allow));
 	buf_fini(&allow);
 }
@@ -134,6 +130,8 @@ answer_method(const struct route *route, enum method method, struct reply *reply
 	if (method == METHOD_OPTIONS) {
 		reply_clear(reply);
 		reply->status = 204;
+		reply->methods = route->methods;
+		reply_header(reply, "Cache-Control", TEXT("no-store"));
 		reply_allow(reply, route->methods);
 		return true;
 	}
@@ -238,7 +236,7 @@ answer(void *app, struct exchange *x, struct reply *reply)
 	else
 		x->route->handle(app, x, reply);
 	if (x->format_by_accept)
-		reply_header(reply, "Vary", TEXT("Accept"));
+		reply->vary |= VARY_ACCEPT;
 	if (x->params.v[Q_PRETTY].n == 1 && !reply->body.failed)
 		indent(reply);
 }

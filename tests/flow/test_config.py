@@ -30,6 +30,7 @@ def test_the_defaults_are_fine(program):
     ("tickgate-subscriber", "redis.backoff_min=1h", "backoff_max"),
     ("tickgate.fcgi", "gateway.base_path=api", "base_path"),
     ("tickgate.fcgi", "access.admin_addresses=127.0.0.1 localhost", "localhost"),
+    ("tickgate.fcgi", "cors.origins=https://charts.example https://charts.example/page", "charts.example/page"),
 ])
 def test_what_only_the_program_can_judge(program, setting, why):
     done = ask(program, "--check-config", "-o", setting)
