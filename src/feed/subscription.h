@@ -11,7 +11,7 @@
 #include "base/err.h"
 #include "event/event.h"
 #include "feed/queue.h"
-#include "feed/redis.h"
+#include "redis/redis.h"
 
 struct subscription_row {
 	char channel[200]; /* a name, or a pattern */

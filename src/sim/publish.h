@@ -10,7 +10,7 @@
 
 #include "base/err.h"
 #include "base/text.h"
-#include "feed/redis.h"
+#include "redis/redis.h"
 
 struct publisher;
 

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "feed/redis.h"
+#include "redis/redis.h"
 
 struct url_case {
 	const char *url;

@@ -5,14 +5,15 @@
  * resolution included, and every wait ends at once when `stop_fd` becomes readable. Works with hiredis 0.14 and 1.x; what
  * hiredis reads has passed guard.h first.
  */
-#ifndef FEED_REDIS_H
-#define FEED_REDIS_H
+#ifndef REDIS_REDIS_H
+#define REDIS_REDIS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/text.h"
 
 struct redisReply;
 
@@ -58,13 +59,24 @@ void redis_close(struct redis_conn *c); /* NULL is fine */
 int redis_fd(const struct redis_conn *c); /* for poll(); borrowed */
 bool redis_unsent(const struct redis_conn *c); /* bytes wait for POLLOUT, and then redis_flush() */
 
+/* Arrays of up to n elements may come from now on: an EXEC answers with one for each command. */
+void redis_allow_elements(struct redis_conn *c, int64_t n);
+
 /* Sends a command of n arguments, without waiting: what the socket does not take stays unsent. SIGPIPE must be blocked or ignored. */
 int redis_send(struct redis_conn *c, int n, const char *const *args, struct err *e);
+/* The same without sending: commands put one after the other leave together at the next redis_flush() or redis_await(). */
+int redis_put(struct redis_conn *c, int n, const struct text *args, struct err *e);
 int redis_flush(struct redis_conn *c, struct err *e);
 
 /* One read(2): how many bytes came, 0 when none wait, -1 when the connection is done for. */
 int64_t redis_read(struct redis_conn *c, struct err *e);
 /* The next whole reply, owned (freeReplyObject), or NULL in *out when there is none yet. */
 int redis_reply(struct redis_conn *c, struct redisReply **out, struct err *e);
+
+/*
+ * Sends what is unsent and waits for the next whole reply: *out, owned; NULL in it when stop_fd is readable (-1: there is none). -1 when the connection is done
+ * for or `until_us` (clock_mono_us) is reached: e->sys is ETIMEDOUT then. May block until then.
+ */
+int redis_await(struct redis_conn *c, int64_t until_us, int stop_fd, struct redisReply **out, struct err *e);
 
 #endif

@@ -6,8 +6,8 @@
  * skipped: so the decoder refuses it as too large, like any other bad message, and the connection lives. It never looks at
  * what the bytes mean.
  */
-#ifndef FEED_GUARD_H
-#define FEED_GUARD_H
+#ifndef REDIS_GUARD_H
+#define REDIS_GUARD_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -28,6 +28,7 @@ struct guard {
 	int64_t keep, skip; /* bytes of the string still to pass, to leave out */
 	int tail_n; /* of the CRLF behind it, seen */
 	int64_t elements; /* of the array still to come */
+	int64_t elements_max; /* that an array may have; 0: GUARD_ELEMENTS_MAX, all that pub/sub needs */
 };
 
 /* Feeds what may pass of p[0..n) to `feed`. -1: this is not what Redis says to a subscriber; nothing more may be fed. */

@@ -4,8 +4,8 @@
  * getaddrinfo() may block for half a minute and cannot be told to stop. So a name is looked up by a thread of its own, which
  * is left behind when the time is over; it frees what it made when the resolver lets go of it. Addresses written as numbers need no thread.
  */
-#ifndef FEED_RESOLVE_H
-#define FEED_RESOLVE_H
+#ifndef REDIS_RESOLVE_H
+#define REDIS_RESOLVE_H
 
 #include <netdb.h>
 #include <stdint.h>

@@ -5,7 +5,7 @@
  * attempts to connect there are a handful of them at the worst. getaddrinfo_a() would do the same with less to say about
  * who owns what.
  */
-#include "feed/resolve.h"
+#include "redis/resolve.h"
 
 #include <errno.h>
 #include <poll.h>

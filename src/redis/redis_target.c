@@ -11,7 +11,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
-#include "feed/redis.h"
+#include "redis/redis.h"
 
 #define PORT_DEFAULT 6379
 

@@ -3,7 +3,7 @@
  *
  * Bytes pass in slices as long as they can: `from` is where the present one begins.
  */
-#include "feed/guard.h"
+#include "redis/guard.h"
 
 #include <inttypes.h>
 #include <stdbool.h>
@@ -52,7 +52,7 @@ array_header(struct guard *g, int64_t n, struct err *e)
 {
 	if (g->elements > 0)
 		return refuse(e, "an array within an array");
-	if (n < -1 || n > GUARD_ELEMENTS_MAX)
+	if (n < -1 || n > (g->elements_max > 0 ? g->elements_max : GUARD_ELEMENTS_MAX))
 		return refuse(e, "an array of an impossible size");
 	g->elements = n > 0 ? n : 0;
 	g->state = GUARD_START;

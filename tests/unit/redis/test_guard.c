@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
-#include "feed/guard.h"
+#include "redis/guard.h"
 
 static int
 collect(void *arg, const char *p, size_t n)
@@ -46,6 +46,21 @@ test_right_replies_pass_unchanged(void **state)
 		assert_int_equal(out.len, sizeof(in) - 1);
 		assert_memory_equal(out.p, in, out.len);
 	}
+	buf_fini(&out);
+}
+
+static void
+test_as_many_elements_as_were_allowed(void **state)
+{
+	static const char nine[] = "*9\r\n:1\r\n:2\r\n:3\r\n:4\r\n:5\r\n:6\r\n:7\r\n:8\r\n:9\r\n", ten[] = "*10\r\n";
+	struct guard g = { .state = GUARD_START, .elements_max = 9 };
+	struct buf out = { 0 };
+	struct err e;
+
+	(void)state;
+	assert_int_equal(guard_feed(&g, nine, sizeof(nine) - 1, collect, &out, &e), 0);
+	assert_int_equal(out.len, sizeof(nine) - 1);
+	assert_int_equal(guard_feed(&g, ten, sizeof(ten) - 1, collect, &out, &e), -1);
 	buf_fini(&out);
 }
 
@@ -115,6 +130,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_right_replies_pass_unchanged),
+		cmocka_unit_test(test_as_many_elements_as_were_allowed),
 		cmocka_unit_test(test_wrong_ones_are_refused),
 		cmocka_unit_test(test_an_endless_line_ends),
 		cmocka_unit_test(test_a_huge_string_is_cut),

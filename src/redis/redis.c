@@ -6,7 +6,7 @@
  * makes replies of bytes; the waiting, and all looks at the clock, are ours. Its async API is not used: it asserts on
  * what the network says.
  */
-#include "feed/redis.h"
+#include "redis/redis.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,8 +24,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "feed/guard.h"
-#include "feed/resolve.h"
+#include "redis/guard.h"
+#include "redis/resolve.h"
 
 #define READ_BYTES ((size_t)65536)
 #define READER_KEEP ((size_t)1 << 20) /* a reader's buffer up to this stays; one that a huge message grew is freed */
@@ -228,11 +228,38 @@ redis_flush(struct redis_conn *c, struct err *e)
 	int done = 0;
 
 	errno = 0;
+	c->unsent = true;
 	if (redisBufferWrite(c->c, &done) != REDIS_OK) {
 		err_set(e, ERR_REDIS, "connection lost while writing: %s", c->c->errstr);
 		return -1;
 	}
 	c->unsent = !done;
+	return 0;
+}
+
+void
+redis_allow_elements(struct redis_conn *c, int64_t n)
+{
+	c->guard.elements_max = n;
+}
+
+#define ARGS_MAX 4
+
+int
+redis_put(struct redis_conn *c, int n, const struct text *args, struct err *e)
+{
+	const char *p[ARGS_MAX];
+	size_t len[ARGS_MAX];
+
+	for (int i = 0; i < n && i < ARGS_MAX; i++) {
+		p[i] = args[i].p;
+		len[i] = args[i].n;
+	}
+	if (n > ARGS_MAX || redisAppendCommandArgv(c->c, n, p, len) != REDIS_OK) {
+		err_set(e, ERR_MEMORY, "no memory for a command to Redis");
+		return -1;
+	}
+	c->unsent = true;
 	return 0;
 }
 
@@ -289,36 +316,45 @@ redis_reply(struct redis_conn *c, struct redisReply **out, struct err *e)
 	return 0;
 }
 
-/* One command and its reply, in the time before the subscription: *out owned; NULL in it when stopped. */
-static int
-ask(struct redis_conn *c, int n, const char *const *args, int64_t timeout_ms, int stop_fd, redisReply **out,
-    struct err *e)
+int
+redis_await(struct redis_conn *c, int64_t until_us, int stop_fd, redisReply **out, struct err *e)
 {
-	int64_t until_us = clock_mono_us() + timeout_ms * 1000;
-
 	*out = NULL;
-	if (redis_send(c, n, args, e) != 0)
-		return -1;
 	for (;;) {
-		short events = (short)(POLLIN | (c->unsent ? POLLOUT : 0));
 		int rc;
 
 		if (redis_reply(c, out, e) != 0)
 			return -1;
 		if (*out != NULL)
 			return 0;
-		rc = wait_for(c->c->fd, events, until_us, stop_fd, e);
+		if (c->unsent && redis_flush(c, e) != 0)
+			return -1;
+		rc = wait_for(c->c->fd, (short)(POLLIN | (c->unsent ? POLLOUT : 0)), until_us, stop_fd, e);
 		if (rc == 0)
 			return 0;
 		if (rc < 0) {
-			err_set(e, ERR_REDIS, "no answer to %s for %lld ms", args[0], (long long)timeout_ms);
+			err_sys(e, "no answer");
+			e->code = ERR_REDIS;
 			return -1;
 		}
-		if (c->unsent && redis_flush(c, e) != 0)
-			return -1;
 		if (redis_read(c, e) < 0)
 			return -1;
 	}
+}
+
+/* One command and its reply, in the time before the subscription: *out owned; NULL in it when stopped. */
+static int
+ask(struct redis_conn *c, int n, const char *const *args, int64_t timeout_ms, int stop_fd, redisReply **out,
+    struct err *e)
+{
+	*out = NULL;
+	if (redis_send(c, n, args, e) != 0)
+		return -1;
+	if (redis_await(c, clock_mono_us() + timeout_ms * 1000, stop_fd, out, e) == 0)
+		return 0;
+	if (e->sys == ETIMEDOUT)
+		err_set(e, ERR_REDIS, "no answer to %s for %lld ms", args[0], (long long)timeout_ms);
+	return -1;
 }
 
 static bool
