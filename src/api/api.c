@@ -227,7 +227,8 @@ add_time(struct buf *out, bool *first, enum param q, int64_t us)
 void
 link_add(struct buf *out, const struct exchange *x, enum link link, enum param q, struct text value)
 {
-	const uint64_t skip = PARAM_BIT(Q_AFTER) | PARAM_BIT(Q_BEFORE) | PARAM_BIT(q);
+	const uint64_t skip = PARAM_BIT(Q_AFTER) | PARAM_BIT(Q_BEFORE) | PARAM_BIT(q) |
+	    (q == Q_AFTER ? PARAM_BIT(Q_PER_SYMBOL) : 0); /* there is no newest of each in what comes later */
 	bool first = true;
 
 	add_path(out, x->request->base_path);

@@ -5,8 +5,8 @@
  * nothing and gets nothing twice.
  */
 #include "api/handlers.h"
+#include "api/page.h"
 #include "api/query.h"
-#include "api/rows.h"
 
 #define LINK_HEADER_MAX 2048
 #define GAPS_MAX 100 /* in one answer; the newest of them */
@@ -16,7 +16,7 @@ struct collection {
 	struct exchange *x;
 	struct query q;
 	struct snapshot snap;
-	struct list_result result;
+	struct page page;
 	int64_t cursor;
 };
 
@@ -34,16 +34,16 @@ gaps_of(struct collection *c, struct gaps_query *gaps, struct err *e)
 		gaps->from_us = INT64_MIN;
 		gaps->to_us = INT64_MAX;
 	}
-	if (c->result.has_more && read_time(c->a->reader, c->result.position, &edge_us, e) != 0)
+	if (c->page.result.has_more && read_time(c->a->reader, c->page.result.position, &edge_us, e) != 0)
 		return -1;
 	if (list->order == LIST_OLDEST_FIRST) {
 		/* What was recorded up to `after` was in the answer before. */
 		gaps->after = list->bound;
-		if (c->result.has_more && edge_us < gaps->to_us)
+		if (c->page.result.has_more && edge_us < gaps->to_us)
 			gaps->to_us = edge_us;
 		return 0;
 	}
-	if (c->result.has_more && edge_us > gaps->from_us)
+	if (c->page.result.has_more && edge_us > gaps->from_us)
 		gaps->from_us = edge_us;
 	if (c->q.before) {
 		if (read_time(c->a->reader, list->bound, &edge_us, e) != 0)
@@ -78,7 +78,7 @@ add_link_header(struct collection *c, struct reply *reply, enum param q)
 
 	buf_init(&id, ID_MAX);
 	buf_init(&value, 0);
-	body_id(&id, c->snap.epoch, c->result.position);
+	body_id(&id, c->snap.epoch, c->page.result.position);
 	buf_add_char(&value, '<');
 	link_add(&value, c->x, LINK_NEXT, q, buf_text(&id));
 	buf_add_str(&value, ">; rel=\"next\"");
@@ -107,13 +107,17 @@ add_envelope(struct collection *c, struct buf *out, struct err *e)
 	struct json_array gaps = { .out = out };
 	struct gaps_query stretch;
 
-	buf_printf(out, ",\"count\":%d,\"has_more\":", c->result.delivered);
-	json_bool(out, c->result.has_more);
+	buf_printf(out, ",\"count\":%d,\"has_more\":", c->page.result.delivered);
+	json_bool(out, c->page.result.has_more);
+	if (c->q.per_symbol > 0) {
+		buf_add_str(out, ",\"incomplete\":");
+		buf_add_text(out, buf_text(&c->page.incomplete));
+	}
 	buf_add_str(out, ",\"cursor\":\"");
 	body_id(out, c->snap.epoch, c->cursor);
 	buf_add_str(out, "\",\"next\":");
-	if (c->result.has_more)
-		add_link(c, out, LINK_NEXT, forth, c->result.position);
+	if (c->page.result.has_more && c->q.per_symbol == 0)
+		add_link(c, out, LINK_NEXT, forth, c->page.result.position);
 	else
 		buf_add_str(out, "null");
 	buf_add_str(out, ",\"follow\":");
@@ -134,34 +138,14 @@ add_envelope(struct collection *c, struct buf *out, struct err *e)
 static void
 add_headers(struct collection *c, struct reply *reply)
 {
-	if (c->result.has_more)
+	if (c->page.result.has_more && c->q.per_symbol == 0)
 		add_link_header(c, reply, c->q.list.order == LIST_OLDEST_FIRST ? Q_AFTER : Q_BEFORE);
 	api_cursor_header(reply, c->snap.epoch, c->cursor);
 	if (c->x->format == FORMAT_JSON)
 		return;
-	reply_header(reply, "Tickgate-Has-More", c->result.has_more ? TEXT("true") : TEXT("false"));
+	reply_header(reply, "Tickgate-Has-More", c->page.result.has_more ? TEXT("true") : TEXT("false"));
 	if (c->q.reset != RESET_NONE)
 		reply_header(reply, "Tickgate-Reset", text_of(reset_names[c->q.reset]));
-}
-
-static int
-read_rows(struct collection *c, struct reply *reply, struct err *e)
-{
-	const struct param_value *fields = &c->x->params.v[Q_FIELDS];
-	struct rows rows = { .out = &reply->body,
-		.pool = c->x->faults.pool,
-		.format = c->x->format,
-		.group = c->x->params.v[Q_GROUP].given,
-		.fields = { fields->items, fields->n_items },
-		.limit = (size_t)c->q.list.limit };
-	int rc;
-
-	rows_begin(&rows, c->q.filter.kinds);
-	rc = read_list(c->a->reader, &c->snap, &c->q.list, rows_add, &rows, &c->result, e);
-	if (rc == 0)
-		rows_end(&rows);
-	rows_fini(&rows);
-	return rc;
 }
 
 static int
@@ -173,16 +157,27 @@ answer(struct collection *c, struct reply *reply, struct err *e)
 	reply->content_type = formats[c->x->format].content_type;
 	if (envelope)
 		buf_add_str(&reply->body, "{\"data\":");
-	if (read_rows(c, reply, e) != 0)
+	if (page_read(c->a->reader, c->x, &c->q, &c->snap, &reply->body, &c->page, e) != 0)
 		return -1;
 	c->cursor = c->snap.head;
 	if (c->q.after)
-		c->cursor = c->result.position;
+		c->cursor = c->page.result.position;
 	else if (c->q.before)
 		/* One that lies above the head was cut to it. */
 		c->cursor = c->q.list.bound <= c->snap.head ? c->q.list.bound : c->snap.head;
 	add_headers(c, reply);
 	return envelope ? add_envelope(c, &reply->body, e) : 0;
+}
+
+/* What the table of parameters cannot know. */
+static void
+check(const struct query *q, struct exchange *x)
+{
+	if (x->params.v[Q_GROUP].given && x->format != FORMAT_JSON)
+		fault_add(&x->faults, FAULT_CONFLICTING_PARAMETERS, TEXT("group"), "is for JSON only");
+	if (q->per_symbol > 0 && q->filter.symbols.n == 0)
+		fault_add(&x->faults, FAULT_CONFLICTING_PARAMETERS, TEXT("per_symbol"),
+		    "needs symbols: of each of them it gives the newest");
 }
 
 void
@@ -192,8 +187,8 @@ collection_get(void *app, struct exchange *x, struct reply *reply)
 	struct err e;
 
 	query_filter(&c.q, x, (unsigned)x->route->arg);
-	if (x->params.v[Q_GROUP].given && x->format != FORMAT_JSON) {
-		fault_add(&x->faults, FAULT_CONFLICTING_PARAMETERS, TEXT("group"), "is for JSON only");
+	check(&c.q, x);
+	if (x->faults.n > 0) {
 		reply_faults(reply, &x->faults);
 		return;
 	}
@@ -208,5 +203,6 @@ collection_get(void *app, struct exchange *x, struct reply *reply)
 		    "the id is older than what is kept, or is of no place in this log: start again without it", NULL);
 	else if (answer(&c, reply, &e) != 0)
 		api_read_failed(reply, &e);
+	page_fini(&c.page);
 	read_end(c.a->reader);
 }

@@ -96,6 +96,7 @@ query_filter(struct query *q, const struct exchange *x, unsigned route_kinds)
 	set_times(q, x);
 	f->times_of_event = v[Q_TIME_FIELD].n == 1;
 	q->list.limit = v[Q_LIMIT].given ? (int)v[Q_LIMIT].n : LIMIT_DEFAULT;
+	q->per_symbol = v[Q_PER_SYMBOL].given ? (int)v[Q_PER_SYMBOL].n : 0;
 	q->after = v[Q_AFTER].given;
 	q->before = v[Q_BEFORE].given;
 }

@@ -13,6 +13,7 @@ extern const char *const reset_names[];
 struct query {
 	struct filter filter;
 	struct list_query list; /* its filter is the one above */
+	int per_symbol; /* the newest so many of each of the filter's symbols; 0: one list */
 	enum reset_reason reset;
 	bool after, before; /* which was given */
 	bool expired; /* `before` is of another log: 410 */

@@ -8,6 +8,7 @@
 	    PARAM_BIT(Q_FORMAT) | PRETTY)
 #define EVERY (PLACE | FORM | PARAM_BIT(Q_CHANNEL) | PARAM_BIT(Q_DUPLICATES))
 #define SYMBOLS (PARAM_BIT(Q_SYMBOL) | PARAM_BIT(Q_SYMBOLS))
+#define MANY (SYMBOLS | PARAM_BIT(Q_PER_SYMBOL))
 #define PATTERNS \
 	(PARAM_BIT(Q_PATTERN) | PARAM_BIT(Q_TIMEFRAME) | PARAM_BIT(Q_MIN_CONFIDENCE) | PARAM_BIT(Q_MAX_CONFIDENCE))
 #define INDICATORS (PARAM_BIT(Q_INDICATOR) | PARAM_BIT(Q_TIMEFRAME) | PARAM_BIT(Q_MIN_VALUE) | PARAM_BIT(Q_MAX_VALUE))
@@ -22,12 +23,12 @@
 const struct route api_routes[] = {
 	/* pattern                           methods     parameters                     handler         kinds                     policy         what it is */
 	{ "/v1",                             METHOD_GET, PRETTY,                        index_get,      0,                        0,             "This index." },
-	{ "/v1/patterns",                    METHOD_GET, EVERY | SYMBOLS | PATTERNS,    collection_get, KIND_BIT(KIND_PATTERN),   ROUTE_FORMATS, "Candlestick and chart patterns that were detected." },
-	{ "/v1/indicators",                  METHOD_GET, EVERY | SYMBOLS | INDICATORS,  collection_get, KIND_BIT(KIND_INDICATOR), ROUTE_FORMATS, "Indicator values that were calculated." },
-	{ "/v1/alerts",                      METHOD_GET, EVERY | SYMBOLS | ALERTS,      collection_get, KIND_BIT(KIND_ALERT),     ROUTE_FORMATS, "Alerts that were raised." },
+	{ "/v1/patterns",                    METHOD_GET, EVERY | MANY | PATTERNS,       collection_get, KIND_BIT(KIND_PATTERN),   ROUTE_FORMATS, "Candlestick and chart patterns that were detected." },
+	{ "/v1/indicators",                  METHOD_GET, EVERY | MANY | INDICATORS,     collection_get, KIND_BIT(KIND_INDICATOR), ROUTE_FORMATS, "Indicator values that were calculated." },
+	{ "/v1/alerts",                      METHOD_GET, EVERY | MANY | ALERTS,         collection_get, KIND_BIT(KIND_ALERT),     ROUTE_FORMATS, "Alerts that were raised." },
 	{ "/v1/errors",                      METHOD_GET, EVERY | SYMBOLS | ERRORS,      collection_get, KIND_BIT(KIND_ERROR),     ROUTE_FORMATS, "Errors that the producer reported." },
 	{ "/v1/gaps",                        METHOD_GET, EVERY | SYMBOLS,               collection_get, KIND_BIT(KIND_GAP),       ROUTE_FORMATS, "Stretches of time in which events may be missing." },
-	{ "/v1/events",                      METHOD_GET, MIXED | SYMBOLS,               collection_get, 0,                        ROUTE_FORMATS, "Events of several kinds in the order of arrival." },
+	{ "/v1/events",                      METHOD_GET, MIXED | MANY,                  collection_get, 0,                        ROUTE_FORMATS, "Events of several kinds in the order of arrival." },
 	{ "/v1/events/{id}",                 METHOD_GET, PRETTY,                        event_get,      0,                        0,             "One event." },
 	{ "/v1/symbols",                     METHOD_GET, DIRECTORY,                     symbols_get,    0,                        0,             "The symbols of which something is kept, with counts." },
 	{ "/v1/symbols/{symbol}",            METHOD_GET, PRETTY,                        symbol_get,     0,                        0,             "The newest of each pattern and indicator of one symbol." },

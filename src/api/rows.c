@@ -17,8 +17,19 @@ rows_begin(struct rows *r, unsigned kinds_wanted)
 		if (r->groups == NULL)
 			r->out->failed = true;
 	} else if (r->format == FORMAT_JSON) {
-		buf_add_char(r->out, '[');
+		buf_add_char(r->out, r->each ? '{' : '[');
 	}
+}
+
+void
+rows_symbol(struct rows *r, struct text symbol)
+{
+	if (r->format != FORMAT_JSON)
+		return;
+	buf_add_str(r->out, r->symbols++ > 0 ? "]," : "");
+	buf_add_json(r->out, symbol);
+	buf_add_str(r->out, ":[");
+	r->comma = false;
 }
 
 /* The members that `fields` names, in the order of the event. */
@@ -85,8 +96,9 @@ rows_add(void *arg, const struct event *ev, struct text body)
 	} else if (r->format == FORMAT_CSV) {
 		csv_row(&r->csv, out, &r->json);
 	} else {
-		if (r->format == FORMAT_JSON && r->n > 0)
+		if (r->format == FORMAT_JSON && r->comma)
 			buf_add_char(out, ',');
+		r->comma = true;
 		add_event(r, out, body);
 		if (r->format == FORMAT_NDJSON)
 			buf_add_char(out, '\n');
@@ -135,7 +147,7 @@ rows_end(struct rows *r)
 	if (r->groups != NULL)
 		add_groups(r);
 	else if (r->format == FORMAT_JSON)
-		buf_add_char(r->out, ']');
+		buf_add_str(r->out, !r->each ? "]" : r->symbols > 0 ? "]}" : "}");
 }
 
 void

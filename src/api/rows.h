@@ -21,17 +21,21 @@ struct rows {
 	struct pool *pool; /* borrowed: what groups need */
 	enum format format;
 	bool group; /* JSON only */
+	bool each; /* one symbol after the other, each begun by rows_symbol(); JSON is a map of them */
 	struct text_set fields; /* borrowed; empty: all */
 	size_t n;
 	struct json json;
 	struct csv csv;
+	size_t symbols; /* begun */
+	bool comma; /* JSON: there is something before the next event of the array */
 	struct rows_held *groups; /* `limit` of them */
 	size_t limit;
 	struct buf held;
 };
 
-/* Fill in out, pool, format, group, fields and limit first; then begins: bracket or header line. End with rows_fini(). */
+/* Fill in out, pool, format, group or each, fields and limit first; then begins: bracket or header line. End with rows_fini(). */
 void rows_begin(struct rows *r, unsigned kinds);
+void rows_symbol(struct rows *r, struct text symbol); /* with `each`: what follows is this symbol's */
 int rows_add(void *arg, const struct event *ev, struct text body); /* a read_row_fn; `arg` is a struct rows */
 void rows_end(struct rows *r); /* the closing bracket */
 void rows_fini(struct rows *r);

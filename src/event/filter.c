@@ -17,27 +17,31 @@ text_set_has(const struct text_set *set, struct text t)
 	return false;
 }
 
-bool
-filter_has_symbol(const struct filter *f, struct text symbol)
+int
+filter_symbol_at(const struct filter *f, struct text symbol)
 {
 	size_t low = 0, high = f->symbols.n;
 
-	if (high == 0)
-		return true;
 	if (symbol.p == NULL)
-		return false;
+		return -1;
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 		int d = text_cmp(symbol, f->symbols.items[middle]);
 
 		if (d == 0)
-			return true;
+			return (int)middle;
 		if (d < 0)
 			high = middle;
 		else
 			low = middle + 1;
 	}
-	return false;
+	return -1;
+}
+
+bool
+filter_has_symbol(const struct filter *f, struct text symbol)
+{
+	return f->symbols.n == 0 || filter_symbol_at(f, symbol) >= 0;
 }
 
 /* No bound is met by all; a bound by none that has no number. */

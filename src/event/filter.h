@@ -40,7 +40,9 @@ struct filter {
 	}
 
 bool text_set_has(const struct text_set *set, struct text t); /* linear; an empty set has everything */
-bool filter_has_symbol(const struct filter *f, struct text symbol); /* binary search; no condition has all */
+int filter_symbol_at(
+    const struct filter *f, struct text symbol); /* its place among the filter's, by binary search; -1 */
+bool filter_has_symbol(const struct filter *f, struct text symbol); /* no condition has all */
 
 /* Uses every member of `ev` but lead and rest. */
 bool filter_matches(const struct filter *f, const struct event *ev);

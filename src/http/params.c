@@ -46,6 +46,7 @@ const struct param_info params[Q__MAX] = {
 	[Q_AFTER]          = { "after",          P_CURSOR,     1,  64,          cursor_words,     "q7k2m9xa-184467",     "What is newer than this id, oldest first; or oldest, or now." },
 	[Q_BEFORE]         = { "before",         P_CURSOR,     1,  64,          NULL,             "q7k2m9xa-184467",     "What is older than this id, newest first." },
 	[Q_LIMIT]          = { "limit",          P_INT,        1,  10000,       NULL,             "100",                 "At most this many: 1000, or 10000 of a list as ndjson or csv." },
+	[Q_PER_SYMBOL]     = { "per_symbol",     P_INT,        1,  100,         NULL,             "5",                   "With symbols: the newest so many of each; data is a map with every symbol asked for." },
 	[Q_PREFIX]         = { "prefix",         P_TEXT,       1,  SYMBOL_MAX,  NULL,             "AA",                  "Only symbols that begin so; case does not matter." },
 	[Q_ACTIVE]         = { "active",         P_AGE,        0,  0,           NULL,             "15m",                 "Only symbols with an event in this time." },
 	[Q_ORDER]          = { "order",          P_WORD,       0,  0,           order_words,      "activity",            "By symbol, or by activity, the newest event first." },
@@ -238,6 +239,12 @@ check_conflicts(const struct param_values *p, struct faults *faults)
 		    "means the same as symbol: give one of them");
 	if (v[Q_AFTER].given && v[Q_BEFORE].given)
 		fault_add(faults, FAULT_CONFLICTING_PARAMETERS, TEXT("before"), "cannot be given together with after");
+	if (v[Q_PER_SYMBOL].given && v[Q_AFTER].given)
+		fault_add(faults, FAULT_CONFLICTING_PARAMETERS, TEXT("per_symbol"),
+		    "gives the newest of each: it cannot be given together with after");
+	if (v[Q_PER_SYMBOL].given && v[Q_LIMIT].given)
+		fault_add(faults, FAULT_CONFLICTING_PARAMETERS, TEXT("per_symbol"),
+		    "says how many there are of each symbol: leave out limit");
 	if (v[Q_SINCE].given && v[Q_UNTIL].given && v[Q_SINCE].n > v[Q_UNTIL].n)
 		fault_add(faults, FAULT_CONFLICTING_PARAMETERS, TEXT("since"), "is later than until");
 	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)

@@ -38,6 +38,7 @@ enum param {
 	Q_AFTER,
 	Q_BEFORE,
 	Q_LIMIT,
+	Q_PER_SYMBOL,
 	Q_PREFIX,
 	Q_ACTIVE,
 	Q_ORDER,

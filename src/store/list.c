@@ -114,11 +114,11 @@ examine(struct walk *w, int64_t seq, struct err *e)
 static int
 walk(struct walk *w, struct merge *m, struct err *e)
 {
-	int64_t seq;
+	int64_t seq, most = w->q->examine > 0 ? w->q->examine : READ_EXAMINE_MAX;
 	int rc;
 
 	while ((rc = merge_next(m, &seq, e)) == 1) {
-		if (w->out->examined >= READ_EXAMINE_MAX || (w->full && w->ahead++ >= LOOK_AHEAD)) {
+		if (w->out->examined >= most || (w->full && w->ahead++ >= LOOK_AHEAD)) {
 			w->out->has_more = true;
 			return 0;
 		}
@@ -165,6 +165,8 @@ read_list(struct reader *r, const struct snapshot *snap, const struct list_query
 	if (from < below) {
 		if (merge_init(&m, r, snap, q->filter, newest_first, from, below, e) != 0)
 			return -1;
+		if (q->tail != NULL)
+			merge_use_tail(&m, q->tail, q->tail_symbol);
 		rc = walk(&w, &m, e);
 		merge_fini(&m);
 	}

@@ -45,6 +45,18 @@ int merge_init(struct merge *m, struct reader *r, const struct snapshot *snap, c
     bool newest_first, int64_t from, int64_t below, struct err *e);
 void merge_fini(struct merge *m);
 
+/*
+ * What read_tail() found: for each symbol of its filter the seqs that one of its kinds has, newest first. In the reader's pool.
+ */
+struct list_tail {
+	size_t *start; /* of symbol i: seqs[start[i]] to before seqs[start[i + 1]] */
+	int64_t *seqs;
+	int64_t cut; /* as merge.tail_cut */
+};
+
+/* Has the merge take the share of symbol `at`, instead of looking through the log's end by itself. Newest first only. */
+void merge_use_tail(struct merge *m, const struct list_tail *tail, size_t at);
+
 /* The next seq. 1: *seq set; 0: there is no more (or not within reach: see tail_cut); -1. */
 int merge_next(struct merge *m, int64_t *seq, struct err *e);
 

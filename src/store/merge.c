@@ -170,6 +170,15 @@ open_tail(struct merge *m, struct err *e)
 	return rc;
 }
 
+void
+merge_use_tail(struct merge *m, const struct list_tail *tail, size_t at)
+{
+	m->tail = tail->seqs + tail->start[at];
+	m->tail_n = tail->start[at + 1] - tail->start[at];
+	m->tail_cut = tail->cut;
+	m->tail_open = true;
+}
+
 static int
 next_of_tail(struct merge *m, int64_t *seq, struct err *e)
 {

@@ -38,6 +38,8 @@ void reader_free(struct reader *r);
 int read_begin(struct reader *r, struct snapshot *snap, struct err *e);
 void read_end(struct reader *r);
 
+struct list_tail;
+
 enum list_order {
 	LIST_NEWEST_FIRST, /* from below `bound` downwards */
 	LIST_OLDEST_FIRST, /* from above `bound` upwards */
@@ -49,6 +51,10 @@ struct list_query {
 	int64_t bound; /* exclusive; newest first: head + 1 for all */
 	int64_t above; /* newest first: nothing at or below this either; 0: to the oldest */
 	int limit; /* rows to deliver */
+	int64_t examine; /* at most so many rows are looked at; 0: READ_EXAMINE_MAX */
+	const struct list_tail
+	    *tail; /* newest first, one symbol: what read_tail() found for this snapshot and the same bound; NULL */
+	size_t tail_symbol; /* whose share of it: the symbol's place in the filter it was read for */
 };
 
 /* One row; `ev` (without lead and rest) and `body` are borrowed until it returns. Non-zero stops the list after this row. */
@@ -65,6 +71,13 @@ struct list_result {
 /* The merge of one index cursor per (kind, symbol) wanted, newest or oldest first, `since`/`until` by the sparse index. */
 int read_list(struct reader *r, const struct snapshot *snap, const struct list_query *q, read_row_fn row, void *arg,
     struct list_result *out, struct err *e);
+
+/*
+ * What the index by symbol does not cover yet, for one list a symbol of `filter`, all newest first from below `below`. Lives until
+ * read_end(); NULL: it could not be read.
+ */
+const struct list_tail *read_tail(
+    struct reader *r, const struct snapshot *snap, const struct filter *filter, int64_t below, struct err *e);
 
 /* One event. 1: there, and `row` was called; 0: no such event in the log (check snap for trimmed); -1. */
 int read_event(struct reader *r, int64_t seq, read_row_fn row, void *arg, struct err *e);
