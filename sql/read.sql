@@ -104,3 +104,16 @@ ORDER BY facet, key LIMIT :n;
 
 -- name: newest_rejects
 SELECT received_us, channel, reason, detail, bytes, sample FROM rejects ORDER BY id DESC LIMIT :n;
+
+-- ---- keys.c: what the live side follows the log by ----
+
+-- What is new: enough to know who might want a row.
+-- name: keys_after
+SELECT seq, kind, symbol, duplicate_of FROM events WHERE seq > :after ORDER BY seq LIMIT :n;
+
+-- Changes whenever another connection has committed.
+-- name: data_version
+PRAGMA data_version;
+
+-- name: oldest_seq
+SELECT seq FROM events WHERE seq > 0 ORDER BY seq LIMIT 1;

@@ -15,19 +15,24 @@
 #include "api/api.h"
 #include "base/log.h"
 #include "http/fcgi.h"
+#include "live/live.h"
 
 struct worker {
 	const struct conf *conf;
 	const struct counters *all;
 	struct counters_worker *own;
+	struct live *live;
 };
 
 static void *
 thread_start(void *arg, struct err *e)
 {
 	struct worker *w = arg;
+	struct api *api = api_new(w->conf, w->all, e);
 
-	return api_new(w->conf, w->all, e);
+	if (api != NULL)
+		api->positions = live_positions(w->live);
+	return api;
 }
 
 static void
@@ -66,7 +71,9 @@ int
 gateway_worker(
     const struct conf *conf, int listener, const struct counters *all, struct counters_worker *own, pid_t parent)
 {
-	struct worker w = { conf, all, own };
+	struct worker w = { .conf = conf, .all = all, .own = own };
+	struct live_opts live = { .state_dir = conf_str(conf, SETTING_PATHS_STATE_DIR),
+		.run_dir = conf_str(conf, SETTING_PATHS_RUN_DIR) };
 	struct fcgi_opts opts = { .listener = listener,
 		.threads = (int)conf_int(conf, SETTING_GATEWAY_THREADS),
 		.receive_timeout_ms = conf_int(conf, SETTING_GATEWAY_RECEIVE_TIMEOUT),
@@ -78,6 +85,7 @@ gateway_worker(
 		.count = count };
 	struct err e = { 0 };
 	sigset_t stops;
+	int rc;
 
 	/*
 	 * SIGKILL, not SIGTERM: without its parent a worker must end even when it is busy or stuck, or it would go on taking
@@ -97,7 +105,15 @@ gateway_worker(
 		err_sys(&e, "cannot take signals");
 		goto failed;
 	}
-	if (fcgi_serve(&opts, &e) == 0)
+	if ((w.live = live_new(&live, &e)) == NULL)
+		goto failed;
+	rc = live_start(w.live, &e);
+	if (rc == 0) {
+		rc = fcgi_serve(&opts, &e);
+		live_stop(w.live);
+	}
+	live_free(w.live);
+	if (rc == 0)
 		return EX_OK;
 failed:
 	log_err(LOG_LEVEL_ERROR, "worker_failed", &e);

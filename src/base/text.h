@@ -37,6 +37,9 @@ bool text_starts(struct text t, struct text prefix);
 bool text_ends(struct text t, struct text suffix);
 int text_cmp(struct text a, struct text b); /* by bytes, as memcmp; a prefix comes first */
 
+/* For hash tables. Keys from outside want a `seed` that outsiders do not know. */
+uint64_t text_hash(struct text t, uint64_t seed);
+
 /* Takes the part before `sep` off the front of *rest; false when *rest is used up (absent). */
 bool text_split(struct text *rest, char sep, struct text *part);
 

@@ -17,6 +17,8 @@
 /* Stored in the database: never renumber. Names, channels and members stand in kinds.c. */
 enum kind { KIND_PATTERN, KIND_INDICATOR, KIND_ALERT, KIND_HEALTH, KIND_SESSION, KIND_ERROR, KIND_GAP, KIND__MAX };
 
+#define SYMBOL_MAX 32 /* bytes; the alphabet is ASCII */
+
 /* Sets of kinds: bit 1 << kind. */
 #define KIND_BIT(kind) (1u << (kind))
 #define KINDS_ALL (KIND_BIT(KIND__MAX) - 1)

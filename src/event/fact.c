@@ -15,7 +15,6 @@
 #define NAME_MAX_CHARS 64
 #define TIMEFRAME_MAX_CHARS 32
 #define SEVERITY_MAX_CHARS 32
-#define SYMBOL_MAX 32
 #define RAW_PER_CHAR 12 /* bytes that a character takes at most: a surrogate pair as escapes */
 #define AHEAD_MAX_US (3600 * INT64_C(1000000))
 #define ROOM_FOR_IDS 128 /* what body_render() adds to lead and rest, at most */

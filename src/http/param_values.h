@@ -4,9 +4,9 @@
 #ifndef HTTP_PARAM_VALUES_H
 #define HTTP_PARAM_VALUES_H
 
+#include "event/event.h"
 #include "http/params.h"
 
-#define SYMBOL_MAX 32
 #define PARAM_LIMIT_RANGE "must be 1 to 1000, or up to 10000 of a list as ndjson or csv" /* see format.c */
 
 /* True for 1..32 characters of A-Z a-z 0-9 . _ : ^ = / - (what a producer's symbols are made of). */

@@ -59,9 +59,9 @@ reader_free(struct reader *r)
 	free(r);
 }
 
-/* Makes sure that the file which is open is the one which is there: a damaged log is moved aside while we hold it. */
-static int
-connect_to_file(struct reader *r, struct err *e)
+/* A damaged log is moved aside while we hold it. */
+int
+reader_connect(struct reader *r, struct err *e)
 {
 	struct stat st;
 
@@ -146,7 +146,7 @@ read_log(struct reader *r, struct snapshot *snap, struct err *e)
 static int
 try_begin(struct reader *r, struct snapshot *snap, struct err *e)
 {
-	if (connect_to_file(r, e) != 0)
+	if (reader_connect(r, e) != 0)
 		return -1;
 	for (size_t i = 0; i < SQL__MAX; i++) {
 		if (r->db.stmts[i] != NULL)

@@ -169,6 +169,24 @@ int read_rejects(struct reader *r, int limit, read_reject_fn row, void *arg, str
 /* Receive time of the oldest event held; 0 if none. */
 int read_oldest(struct reader *r, int64_t *received_us, struct err *e);
 
+/* What a follower of the log needs to know of a new row before it decides whether to read it. */
+struct row_key {
+	int64_t seq, duplicate_of;
+	enum kind kind;
+	struct text symbol; /* borrowed until the callback returns */
+};
+/* May call read_event(). Non-zero stops after this row. */
+typedef int (*read_key_fn)(void *arg, const struct row_key *key);
+
+/* At most `limit` rows above `after`, oldest first; how many were given, or -1. */
+int read_keys(struct reader *r, int64_t after, int limit, read_key_fn row, void *arg, struct err *e);
+
+/* A number that changes when the log has changed, without a snapshot: what one polls where there is no bell. -1: it cannot be read. */
+int read_version(struct reader *r, int64_t *version, struct err *e);
+
+/* Seq of the oldest event held; 0 if none. */
+int read_oldest_seq(struct reader *r, int64_t *seq, struct err *e);
+
 /* How many virtual-machine steps this reader's statements took since read_begin(): what the tests assert costs by. */
 int64_t read_steps(const struct reader *r);
 

@@ -38,6 +38,9 @@ struct reader {
 	size_t seqs_cap;
 };
 
+/* Makes sure that the file which is open is the one which is there. */
+int reader_connect(struct reader *r, struct err *e);
+
 /* Fills *ev from the row at `seq`, without lead and rest. Its slices live until row_release(). 1: there; 0: not; -1. */
 int row_columns(struct reader *r, int64_t seq, struct event *ev, struct err *e);
 void row_release(struct reader *r);

@@ -1,0 +1,175 @@
+/*
+ * follow - see follow.h.  Walk 3, step 1: from the bell that store/append.c rings, on to store/keys.c.
+ *
+ * The bell only wakes. What is new is always asked of the database, so a ring that was lost, a subscriber that was replaced and
+ * a worker that slept are all the same to it. A connected bell is not believed to be heard always: once a second it is looked anyway.
+ */
+#include "live/follow.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store/bell.h"
+
+#define LOOK_US 250000 /* without a bell, and after a failure */
+#define LOOK_WITH_BELL_US 1000000
+#define CONNECT_US 250000
+#define PATIENCE_US 1000000 /* so long the log may be unreadable before we no longer say that we know it */
+
+int
+follow_init(struct follow *f, const char *state_dir, const char *run_dir, const struct follow_to *to, struct err *e)
+{
+	*f = (struct follow){ .to = *to, .bell = -1, .version = -1 };
+	if ((size_t)snprintf(f->bell_path, sizeof(f->bell_path), "%s/%s", run_dir, BELL_FILE) >= sizeof(f->bell_path)) {
+		err_set(e, ERR_CONFIG, "paths.run_dir is too long");
+		return -1;
+	}
+	f->reader = reader_new(state_dir, e);
+	return f->reader == NULL ? -1 : 0;
+}
+
+static void
+drop_bell(struct follow *f)
+{
+	if (f->bell >= 0)
+		close(f->bell);
+	f->bell = -1;
+}
+
+void
+follow_fini(struct follow *f)
+{
+	drop_bell(f);
+	reader_free(f->reader);
+	f->reader = NULL;
+}
+
+bool
+follow_connect(struct follow *f, int64_t now_us)
+{
+	if (f->bell >= 0 || now_us < f->connect_us)
+		return false;
+	f->connect_us = now_us + CONNECT_US;
+	f->bell = bell_connect(f->bell_path, NULL);
+	/* What was committed before we could hear it. */
+	f->rung |= f->bell >= 0;
+	return f->bell >= 0;
+}
+
+void
+follow_heard(struct follow *f)
+{
+	struct bell_ring ring;
+
+	switch (bell_read(f->bell, &ring)) {
+	case 1:
+		f->rung |= ring.head != f->head || strcmp(ring.epoch, f->epoch) != 0;
+		break;
+	case -1:
+		/* The subscriber is gone or replaced; closing takes it out of any epoll. */
+		drop_bell(f);
+		f->rung = true;
+		break;
+	default:
+		break;
+	}
+}
+
+int64_t
+follow_due_us(const struct follow *f)
+{
+	return f->rung ? 0 : f->look_us;
+}
+
+void
+follow_stop(struct follow *f)
+{
+	f->following = false;
+	f->look_us = 0;
+	f->rung = false;
+}
+
+static int
+on_key(void *arg, const struct row_key *key)
+{
+	struct follow *f = arg;
+
+	f->page_head = key->seq;
+	f->to.row(f->to.arg, f->reader, key);
+	return 0;
+}
+
+/* 1: a page was full, so there may be more; 0: at the head; -1. */
+static int
+read_page(struct follow *f, const struct snapshot *snap, struct err *e)
+{
+	int n;
+
+	if (!f->following || strcmp(f->epoch, snap->epoch) != 0 || snap->head < f->head ||
+	    snap->head - f->head > FOLLOW_FAR) {
+		memcpy(f->epoch, snap->epoch, sizeof(f->epoch));
+		f->head = snap->head;
+		f->following = true;
+		f->to.start(f->to.arg, snap);
+		return 0;
+	}
+	if (snap->head == f->head)
+		return 0;
+	f->page_head = f->head;
+	n = read_keys(f->reader, f->head, FOLLOW_PAGE, on_key, f, e);
+	if (n < 0)
+		return -1;
+	f->head = n < FOLLOW_PAGE ? snap->head : f->page_head;
+	f->to.advance(f->to.arg, f->head);
+	return f->head < snap->head;
+}
+
+/* Whether a turn needs a snapshot at all: without a bell most looks find nothing. */
+static bool
+changed(struct follow *f)
+{
+	int64_t version = -1;
+
+	if (!f->following || read_version(f->reader, &version, NULL) != 0 || version != f->version) {
+		f->version = version;
+		return true;
+	}
+	return false;
+}
+
+/* A moment's lock is nothing to speak of; what lasts is told, once. */
+static void
+failed(struct follow *f, int64_t now_us, const struct err *why)
+{
+	f->look_us = now_us + LOOK_US;
+	if (f->failing_us == 0)
+		f->failing_us = now_us;
+	if (f->following && now_us - f->failing_us >= PATIENCE_US) {
+		f->following = false;
+		f->to.lost(f->to.arg, why);
+	}
+}
+
+bool
+follow_turn(struct follow *f, int64_t now_us)
+{
+	struct snapshot snap;
+	struct err e;
+	int rc = -1;
+
+	f->look_us = now_us + (f->bell >= 0 ? LOOK_WITH_BELL_US : LOOK_US);
+	if (!f->rung && !changed(f))
+		return false;
+	f->rung = false;
+	if (read_begin(f->reader, &snap, &e) == 0) {
+		rc = read_page(f, &snap, &e);
+		read_end(f->reader);
+	}
+	if (rc < 0)
+		failed(f, now_us, &e);
+	else
+		f->failing_us = 0;
+	f->rung |= rc == 1;
+	return rc == 1;
+}

@@ -1,0 +1,63 @@
+/*
+ * follow - the new rows of the log, as they come.  Walk 3, step 1: from the bell, on to store/keys.c.
+ *
+ * Knows when to look (the bell; without one every 250 ms) and how far it has got; gives each new row's key to whoever is
+ * behind it, once, in order, in pages. It catches up after trouble by the same path. Live thread only.
+ */
+#ifndef LIVE_FOLLOW_H
+#define LIVE_FOLLOW_H
+
+#include "store/read.h"
+
+#define FOLLOW_PAGE 512 /* rows a turn */
+#define FOLLOW_FAR 65536 /* so far behind, it goes on at the head */
+
+/* Whoever is behind it. None may keep a pointer it was given. */
+struct follow_to {
+	/* From here on: a first start, another epoch, or a leap to the head. Everything before is to be forgotten. */
+	void (*start)(void *arg, const struct snapshot *snap);
+	/* A new row; may read it by `r`, whose snapshot is open. */
+	void (*row)(void *arg, struct reader *r, const struct row_key *key);
+	/* Every row up to `head` was given. */
+	void (*advance)(void *arg, int64_t head);
+	/* The log has not been readable for a second; the next thing told is a start. */
+	void (*lost)(void *arg, const struct err *why);
+	void *arg;
+};
+
+struct follow {
+	struct follow_to to;
+	struct reader *reader; /* owned */
+	char bell_path[4096];
+	int bell; /* -1: not connected */
+	bool rung; /* the bell was heard since the last turn, or there is more */
+	bool following;
+	char epoch[16];
+	int64_t head; /* given up to here */
+	int64_t page_head; /* the same inside a page */
+	int64_t look_us, connect_us; /* when to look without a ring, and when to try for the bell again */
+	int64_t failing_us; /* since when the log cannot be read; 0: it can */
+	int64_t version; /* of the database, when there is no bell */
+};
+
+/* Files are opened when they are first needed. -1: no memory, or a path too long. */
+int follow_init(
+    struct follow *f, const char *state_dir, const char *run_dir, const struct follow_to *to, struct err *e);
+void follow_fini(struct follow *f);
+
+/* Tries for the bell if it is due. A new descriptor in f->bell is for the caller to watch; true if there is one. */
+bool follow_connect(struct follow *f, int64_t now_us);
+
+/* The bell's descriptor is readable. */
+void follow_heard(struct follow *f);
+
+/* When to take a turn, on the monotonic clock. */
+int64_t follow_due_us(const struct follow *f);
+
+/* Looks once, a page at most. True: there is more at once. */
+bool follow_turn(struct follow *f, int64_t now_us);
+
+/* Nobody wants to know any more: the next turn starts anew. */
+void follow_stop(struct follow *f);
+
+#endif

@@ -1,0 +1,257 @@
+/* test_follow - new rows once and in order, from the bell or without one, over leaps, another log and trouble. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../store/made_log.h"
+#include "base/buf.h"
+#include "live/follow.h"
+#include "store/bell.h"
+
+static struct made_log made;
+static struct follow f;
+static struct buf told;
+static int64_t now_us;
+
+static void
+on_start(void *arg, const struct snapshot *snap)
+{
+	(void)arg;
+	buf_printf(&told, "start %s %lld\n", snap->epoch, (long long)snap->head);
+}
+
+static int
+add_body(void *arg, const struct event *ev, struct text body)
+{
+	(void)ev;
+	buf_add_text(arg, body);
+	return 0;
+}
+
+static void
+on_row(void *arg, struct reader *r, const struct row_key *key)
+{
+	struct err e;
+
+	(void)arg;
+	if (told.len < 400) {
+		buf_printf(&told, "%lld %d %.*s %lld ", (long long)key->seq, key->kind, TEXT_ARG(key->symbol),
+		    (long long)key->duplicate_of);
+		assert_int_equal(read_event(r, key->seq, add_body, &told, &e), 1);
+		buf_add_char(&told, '\n');
+	}
+}
+
+static void
+on_advance(void *arg, int64_t head)
+{
+	(void)arg;
+	buf_printf(&told, "to %lld\n", (long long)head);
+}
+
+static void
+on_lost(void *arg, const struct err *why)
+{
+	(void)arg;
+	buf_printf(&told, "lost %d\n", why->code);
+}
+
+static int
+setup(void **state)
+{
+	struct follow_to to = { on_start, on_row, on_advance, on_lost, NULL };
+	struct err e;
+
+	(void)state;
+	now_us = 1000000000;
+	made_log_init(&made, 10, 2, 10, 10);
+	return follow_init(&f, made.dir, made.dir, &to, &e);
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	follow_fini(&f);
+	buf_fini(&told);
+	made_log_fini(&made);
+	return 0;
+}
+
+#define assert_told(want) \
+	do { \
+		assert_string_equal(buf_cstr(&told), want); \
+		buf_clear(&told); \
+	} while (0)
+
+static void
+add_events(long long from, long long to)
+{
+	made_log_sql(&made,
+	    "INSERT INTO events WITH RECURSIVE n(i) AS (SELECT %lld UNION ALL SELECT i + 1 FROM n WHERE i < %lld) "
+	    "SELECT i, i %% 3, 'A', 'x', '1min', 1, NULL, 0, NULL, NULL, 'c', 1, 0, i, 0, i %% 2, '{}' FROM n;"
+	    "UPDATE log SET next_seq = %lld",
+	    from, to, to + 1);
+}
+
+/* As though the time for a look had come. */
+static bool
+look(void)
+{
+	now_us += 300000;
+	return follow_turn(&f, now_us);
+}
+
+static void
+test_once_in_order(void **state)
+{
+	(void)state;
+	assert_false(look());
+	assert_told("start " MADE_EPOCH " 10\n");
+	assert_false(look());
+	assert_told("");
+	add_events(11, 12);
+	assert_false(look());
+	assert_told("11 2 A 1 {}\n12 0 A 0 {}\nto 12\n");
+	assert_false(look());
+	assert_told("");
+	assert_true(follow_due_us(&f) > now_us);
+}
+
+static void
+test_pages(void **state)
+{
+	(void)state;
+	look();
+	add_events(11, 10 + FOLLOW_PAGE + 1);
+	assert_true(look());
+	assert_non_null(strstr(buf_cstr(&told), "to 522\n"));
+	assert_int_equal(follow_due_us(&f), 0);
+	buf_clear(&told);
+	assert_false(follow_turn(&f, now_us));
+	assert_told("523 1 A 1 {}\nto 523\n");
+}
+
+static void
+test_leaps_when_far_behind(void **state)
+{
+	(void)state;
+	look();
+	buf_clear(&told);
+	add_events(11, 10 + FOLLOW_FAR + 1);
+	look();
+	assert_told("start " MADE_EPOCH " 65547\n");
+	add_events(65548, 65548);
+	look();
+	assert_told("65548 1 A 0 {}\nto 65548\n");
+}
+
+static void
+test_another_log(void **state)
+{
+	(void)state;
+	look();
+	buf_clear(&told);
+	made_log_sql(&made, "UPDATE log SET epoch = 'zzzz9999'");
+	look();
+	assert_told("start zzzz9999 10\n");
+	made_log_sql(&made, "UPDATE log SET next_seq = 5");
+	look();
+	assert_told("start zzzz9999 4\n");
+}
+
+static void
+test_unreadable(void **state)
+{
+	char moved[200];
+
+	(void)state;
+	look();
+	buf_clear(&told);
+	snprintf(moved, sizeof(moved), "%s.away", made.path);
+	assert_int_equal(rename(made.path, moved), 0);
+	look();
+	assert_told("");
+	look();
+	look();
+	look();
+	assert_told("");
+	look();
+	assert_told("lost 11\n");
+	look();
+	assert_told("");
+	assert_int_equal(rename(moved, made.path), 0);
+	look();
+	assert_told("start " MADE_EPOCH " 10\n");
+}
+
+static void
+test_stopped(void **state)
+{
+	(void)state;
+	look();
+	follow_stop(&f);
+	buf_clear(&told);
+	assert_true(follow_due_us(&f) <= now_us);
+	look();
+	assert_told("start " MADE_EPOCH " 10\n");
+}
+
+static void
+test_bell(void **state)
+{
+	struct bell_ring ring = { .epoch = MADE_EPOCH, .head = 10 };
+	struct bell *bell;
+	struct err e;
+
+	(void)state;
+	assert_false(follow_connect(&f, now_us));
+	bell = bell_open(f.bell_path, &e);
+	assert_non_null(bell);
+	/* Not tried again so soon. */
+	assert_false(follow_connect(&f, now_us));
+	now_us += 300000;
+	assert_true(follow_connect(&f, now_us));
+	assert_false(follow_connect(&f, now_us));
+	assert_int_equal(follow_due_us(&f), 0);
+	follow_turn(&f, now_us);
+	buf_clear(&told);
+	assert_true(follow_due_us(&f) > now_us);
+	bell_ring(bell, &ring);
+	follow_heard(&f);
+	/* Known already. */
+	assert_true(follow_due_us(&f) > now_us);
+	add_events(11, 11);
+	ring.head = 11;
+	bell_ring(bell, &ring);
+	follow_heard(&f);
+	assert_int_equal(follow_due_us(&f), 0);
+	follow_turn(&f, now_us);
+	assert_told("11 2 A 1 {}\nto 11\n");
+	bell_close(bell);
+	follow_heard(&f);
+	assert_int_equal(f.bell, -1);
+	assert_int_equal(follow_due_us(&f), 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_once_in_order, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_pages, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_leaps_when_far_behind, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_another_log, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_unreadable, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_stopped, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_bell, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
