@@ -20,7 +20,8 @@
 struct api {
 	const struct conf *conf; /* borrowed */
 	const struct counters *counters; /* of all workers, borrowed; NULL in a plain CGI program, which is alone */
-	struct positions *positions; /* what the live thread knows, borrowed; set after api_new(); NULL in a plain CGI program */
+	struct positions
+	    *positions; /* what the live thread knows, borrowed; set after api_new(); NULL in a plain CGI program */
 	struct reader *reader; /* owned */
 	struct state *state; /* the newest copy of the subscriber's state file, owned */
 	bool have_state;
