@@ -149,7 +149,7 @@ def test_started_by_lighttpd_and_ended_with_it():
         assert len(gateways) == 1
         everyone = gateways + until(lambda: len(w := workers(gateways[0])) == 2 and w)
         p.terminate()
-        assert p.wait(10) == 0
+        p.wait(10)  # its status is no matter of ours: 1 where it has not reaped its child yet, whatever program that is
         until(lambda: not any(program(int(pid)) for pid in everyone), 12)
 
 
