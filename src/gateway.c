@@ -49,6 +49,9 @@ struct gateway {
 	int listener;
 	unsigned n;
 	struct counters *counters;
+	struct tokens *tokens;
+	struct token_file token_file;
+	int64_t looked_us; /* at the token file */
 	struct slot slots[COUNTERS_WORKERS_MAX];
 	bool stopping;
 };
@@ -95,7 +98,7 @@ start_worker(struct gateway *g, unsigned i, int *status)
 	pid_t parent = getpid(), pid = fork();
 
 	if (pid == 0) {
-		*status = gateway_worker(&g->conf, g->listener, g->counters, c, parent);
+		*status = gateway_worker(&g->conf, g->listener, g->counters, c, g->tokens, parent);
 		return true;
 	}
 	if (pid < 0) {
@@ -231,6 +234,8 @@ next_signal(const struct gateway *g, const sigset_t *signals)
 	for (unsigned i = 0; i < g->n; i++)
 		if ((g->slots[i].stopping || !g->stopping) && g->slots[i].due_us < due_us)
 			due_us = g->slots[i].due_us;
+	if (g->token_file.path[0] != '\0' && g->looked_us + SECOND_US < due_us)
+		due_us = g->looked_us + SECOND_US;
 	if (due_us == NEVER)
 		return sigwaitinfo(signals, NULL);
 	wait_us = due_us - clock_mono_us();
@@ -238,6 +243,16 @@ next_signal(const struct gateway *g, const sigset_t *signals)
 		wait_us = 0;
 	ts = (struct timespec){ .tv_sec = wait_us / SECOND_US, .tv_nsec = wait_us % SECOND_US * 1000 };
 	return sigtimedwait(signals, NULL, &ts);
+}
+
+/* Not oftener than once a second: a file may be in the middle of being replaced. */
+static void
+look_at_tokens(struct gateway *g)
+{
+	if (clock_mono_us() < g->looked_us + SECOND_US)
+		return;
+	token_file_check(&g->token_file, g->tokens);
+	g->looked_us = clock_mono_us();
 }
 
 static int
@@ -271,6 +286,7 @@ supervise(struct gateway *g)
 			break;
 		}
 		reap(g);
+		look_at_tokens(g);
 		if (tend(g, &status))
 			return status;
 	}
@@ -284,17 +300,27 @@ cgi_handle(void *app, struct request *request, struct reply *reply)
 	api_handle(app, request, reply);
 }
 
+/* A process alone: nobody shares anything with it. */
 static int
 run_cgi(struct gateway *g, struct err *e)
 {
-	struct api *api = api_new(&g->conf, NULL, e);
+	struct api_shared shared = { .tokens = g->tokens };
+	struct connections_opts opts;
+	struct api *api = NULL;
 	int rc = -1;
 
+	if (access_writes_on(&g->conf) &&
+	    (connections_settings(&g->conf, &opts, e) != 0 || (shared.publish = connections_new(&opts, e)) == NULL))
+		goto out;
+	conf_forget_secrets(&g->conf);
+	api = api_new(&g->conf, &shared, e);
 	if (api == NULL)
-		return -1;
+		goto out;
 	signal(SIGPIPE, SIG_IGN);
 	rc = cgi_serve(cgi_handle, api, conf_str(&g->conf, SETTING_GATEWAY_BASE_PATH), e);
 	api_free(api);
+out:
+	connections_free(shared.publish);
 	return rc;
 }
 
@@ -316,12 +342,25 @@ static int
 check_settings(void *arg, const struct conf *c, struct err *e)
 {
 	struct gateway *g = arg;
+	struct connections_opts publish;
 
 	if (g->workers != NULL && count_workers(g, e) != 0)
 		return -1;
 	if (cors_check(text_of(conf_str(c, SETTING_CORS_ORIGINS)), e) != 0)
 		return -1;
-	return access_check(c, e);
+	if (access_check(c, e) != 0)
+		return -1;
+	return access_writes_on(c) ? connections_settings(c, &publish, e) : 0;
+}
+
+static int
+open_tokens(struct gateway *g, struct err *e)
+{
+	g->tokens = tokens_new(e);
+	g->looked_us = clock_mono_us();
+	return g->tokens == NULL
+	    ? -1
+	    : token_file_open(&g->token_file, conf_str(&g->conf, SETTING_ACCESS_TOKEN_FILE), g->tokens, e);
 }
 
 static int
@@ -380,12 +419,15 @@ main(int argc, char **argv)
 	rc = conf_load(&g->conf, &g->program, cgi ? 1 : argc, argv, &action, &e);
 	if (rc == 0 && action == CONF_RUN) {
 		log_set_level((enum log_level)(conf_int(&g->conf, SETTING_LOG_LEVEL) + LOG_LEVEL_ERROR));
-		rc = cgi ? run_cgi(g, &e) : serve(g, &status, &e);
+		rc = open_tokens(g, &e);
+		if (rc == 0)
+			rc = cgi ? run_cgi(g, &e) : serve(g, &status, &e);
 	}
 	if (rc != 0) {
 		log_err(LOG_LEVEL_ERROR, "failed", &e);
 		status = err_exit_status(&e);
 	}
+	tokens_free(g->tokens);
 	conf_fini(&g->conf);
 	free(g);
 	return status;

@@ -6,6 +6,7 @@
 #include "gateway_worker.h"
 
 #include <signal.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -19,7 +20,7 @@
 
 struct worker {
 	const struct conf *conf;
-	const struct counters *all;
+	struct api_shared shared;
 	struct counters_worker *own;
 	struct live *live;
 };
@@ -28,7 +29,7 @@ static void *
 thread_start(void *arg, struct err *e)
 {
 	struct worker *w = arg;
-	struct api *api = api_new(w->conf, w->all, e);
+	struct api *api = api_new(w->conf, &w->shared, e);
 
 	if (api != NULL)
 		api->positions = live_positions(w->live);
@@ -67,11 +68,28 @@ raise_limit(void)
 	}
 }
 
-int
-gateway_worker(
-    const struct conf *conf, int listener, const struct counters *all, struct counters_worker *own, pid_t parent)
+/* The passwords are needed for publishing alone, and after this only the connections have them. */
+static int
+open_writes(struct worker *w, struct conf *conf, struct err *e)
 {
-	struct worker w = { .conf = conf, .all = all, .own = own };
+	struct connections_opts opts;
+	int rc = 0;
+
+	if (access_writes_on(conf)) {
+		rc = connections_settings(conf, &opts, e);
+		if (rc == 0 && (w->shared.publish = connections_new(&opts, e)) == NULL)
+			rc = -1;
+		explicit_bzero(&opts, sizeof(opts));
+	}
+	conf_forget_secrets(conf);
+	return rc;
+}
+
+int
+gateway_worker(struct conf *conf, int listener, const struct counters *all, struct counters_worker *own,
+    struct tokens *tokens, pid_t parent)
+{
+	struct worker w = { .conf = conf, .shared = { .counters = all, .tokens = tokens }, .own = own };
 	struct live_opts live = { .state_dir = conf_str(conf, SETTING_PATHS_STATE_DIR),
 		.run_dir = conf_str(conf, SETTING_PATHS_RUN_DIR) };
 	struct fcgi_opts opts = { .listener = listener,
@@ -94,7 +112,7 @@ gateway_worker(
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
 		return EX_OSERR;
 	raise_limit();
-	if (fcgi_init(&e) != 0)
+	if (tokens_seal(tokens, &e) != 0 || open_writes(&w, conf, &e) != 0 || fcgi_init(&e) != 0)
 		goto failed;
 	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&stops);
@@ -113,6 +131,7 @@ gateway_worker(
 		live_stop(w.live);
 	}
 	live_free(w.live);
+	connections_free(w.shared.publish);
 	if (rc == 0)
 		return EX_OK;
 failed:

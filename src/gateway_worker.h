@@ -7,8 +7,10 @@
 #include "conf/conf.h"
 #include "http/counters.h"
 
+struct tokens;
+
 /* Serves until SIGTERM or SIGINT (which are blocked, and stay so); returns the exit status. Everything is borrowed. */
-int gateway_worker(
-    const struct conf *conf, int listener, const struct counters *all, struct counters_worker *own, pid_t parent);
+int gateway_worker(struct conf *conf, int listener, const struct counters *all, struct counters_worker *own,
+    struct tokens *tokens, pid_t parent);
 
 #endif

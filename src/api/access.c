@@ -1,85 +1,237 @@
 /*
- * access - who may see what only the administrator should: the addresses of access.admin_addresses, each one address or a network
- * ("10.0.0.0/8"). What counts is the address that the web server says its client has.
+ * access - see access.h.
+ *
+ * The address that counts is the one that the web server says its client has. Only when that is one of access.trusted_proxies does X-Forwarded-For
+ * count, read from its end, where the nearest proxy wrote: what stands before the first address that is not ours may be invented.
  */
-#include <arpa/inet.h>
-#include <string.h>
+#include "api/access.h"
 
-#include "api/handlers.h"
+#include <stdlib.h>
 
-struct address {
-	unsigned char bytes[16]; /* IPv4 as ::ffff:a.b.c.d */
-	int bits; /* of the prefix that counts */
+#include "http/address.h"
+
+#define ADDRESSES_MAX 256
+
+struct addresses {
+	size_t n;
+	struct address list[ADDRESSES_MAX];
+};
+
+struct access {
+	struct addresses admins, proxies;
+	bool reads_open, query_token, writes;
+	const struct tokens *tokens;
+};
+
+/* Who it is: a role, and whether anything was shown at all. */
+struct caller {
+	bool has_token; /* whatever it is */
+	bool at_home; /* its address is one of the admin's */
+	enum role role;
 };
 
 static int
-parse_address(struct text t, struct address *out)
+parse_addresses(const struct conf *conf, enum setting s, struct addresses *out, struct err *e)
 {
-	static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
-	struct text rest = t, host;
-	char name[INET6_ADDRSTRLEN];
-	int64_t bits = -1, most;
+	struct text rest = text_of(conf_str(conf, s)), word;
 
-	if (!text_split(&rest, '/', &host) || host.n == 0 || host.n >= sizeof(name))
-		return -1;
-	if (rest.p != NULL && text_int64(rest, &bits) != 0)
-		return -1;
-	memcpy(name, host.p, host.n);
-	name[host.n] = '\0';
-	if (inet_pton(AF_INET, name, out->bytes + 12) == 1) {
-		memcpy(out->bytes, mapped, sizeof(mapped));
-		most = 32;
-	} else if (inet_pton(AF_INET6, name, out->bytes) == 1) {
-		most = 128;
-	} else {
-		return -1;
+	while (conf_next_word(&rest, &word)) {
+		if (out->n == ADDRESSES_MAX) {
+			err_set(e, ERR_CONFIG, "%s.%s: more than %d addresses", settings[s].section, settings[s].key,
+			    ADDRESSES_MAX);
+			return -1;
+		}
+		if (address_parse(word, &out->list[out->n]) != 0) {
+			err_set(e, ERR_CONFIG, "%s.%s: \"%.*s\" is neither an address nor a network such as 10.0.0.0/8",
+			    settings[s].section, settings[s].key, (int)(word.n < 60 ? word.n : 60), word.p);
+			return -1;
+		}
+		out->n++;
 	}
-	if (bits > most || (rest.p != NULL && bits < 0))
-		return -1;
-	out->bits = (int)(128 - most + (rest.p == NULL ? most : bits));
 	return 0;
 }
 
 static bool
-is_within(const struct address *a, const struct address *network)
+is_among(const struct address *a, const struct addresses *all)
 {
-	int whole = network->bits / 8, left = network->bits % 8;
-	unsigned mask = (0xff00u >> left) & 0xff;
-
-	if (memcmp(a->bytes, network->bytes, (size_t)whole) != 0)
-		return false;
-	return left == 0 || (a->bytes[whole] & mask) == (network->bytes[whole] & mask);
+	for (size_t i = 0; i < all->n; i++)
+		if (address_within(a, &all->list[i]))
+			return true;
+	return false;
 }
 
 bool
-access_is_admin(void *app, const struct request *request)
+access_writes_on(const struct conf *conf)
 {
-	const struct api *a = app;
-	struct text rest = text_of(conf_str(a->conf, SETTING_ACCESS_ADMIN_ADDRESSES)), word;
-	struct address client, network;
+	return conf_str(conf, SETTING_ACCESS_TOKEN_FILE)[0] != '\0';
+}
 
-	if (parse_address(request->remote_addr, &client) != 0)
-		return false;
-	while (conf_next_word(&rest, &word)) {
-		if (parse_address(word, &network) == 0 && is_within(&client, &network))
-			return true;
+bool
+access_reads_open(const struct access *a)
+{
+	return a->reads_open;
+}
+
+struct access *
+access_new(const struct conf *conf, const struct tokens *tokens, struct err *e)
+{
+	struct access *a = calloc(1, sizeof(*a));
+
+	if (a == NULL) {
+		err_set(e, ERR_MEMORY, "no memory for the lists of addresses");
+		return NULL;
 	}
-	return false;
+	a->reads_open = conf_int(conf, SETTING_ACCESS_READ) == 0;
+	a->query_token = conf_int(conf, SETTING_ACCESS_QUERY_TOKEN) != 0;
+	a->writes = access_writes_on(conf);
+	a->tokens = tokens;
+	if (!a->reads_open && !a->writes) {
+		err_set(e, ERR_CONFIG, "access.read = token needs access.token_file: nobody could read");
+		goto fail;
+	}
+	if (parse_addresses(conf, SETTING_ACCESS_ADMIN_ADDRESSES, &a->admins, e) == 0 &&
+	    parse_addresses(conf, SETTING_ACCESS_TRUSTED_PROXIES, &a->proxies, e) == 0)
+		return a;
+fail:
+	access_free(a);
+	return NULL;
+}
+
+void
+access_free(struct access *a)
+{
+	free(a);
 }
 
 int
 access_check(const struct conf *conf, struct err *e)
 {
-	struct text rest = text_of(conf_str(conf, SETTING_ACCESS_ADMIN_ADDRESSES)), word;
-	struct address network;
+	struct access *a = access_new(conf, NULL, e);
 
-	while (conf_next_word(&rest, &word)) {
-		if (parse_address(word, &network) == 0)
-			continue;
-		err_set(e, ERR_CONFIG,
-		    "access.admin_addresses: \"%.*s\" is neither an address nor a network such as 10.0.0.0/8",
-		    (int)(word.n < 60 ? word.n : 60), word.p);
+	if (a == NULL)
 		return -1;
+	access_free(a);
+	return 0;
+}
+
+/* ---- whose request it is ---- */
+
+/* Takes the last of a comma list off its end. */
+static struct text
+last_item(struct text *list)
+{
+	size_t at = list->n;
+	struct text item;
+
+	while (at > 0 && list->p[at - 1] != ',')
+		at--;
+	item = text_trim(text_cut(*list, at, list->n));
+	*list = text_cut(*list, 0, at > 0 ? at - 1 : 0);
+	return item;
+}
+
+/* -1: it has none that can be understood. What a trusted proxy did not write as an address belongs to nobody. */
+static int
+find_client(const struct access *a, struct request *request, struct address *out)
+{
+	struct text forwarded = request->forwarded_for;
+
+	if (address_parse(request->remote_addr, out) != 0)
+		return -1;
+	while (is_among(out, &a->proxies) && forwarded.n > 0) {
+		request->remote_addr = last_item(&forwarded);
+		if (address_parse(request->remote_addr, out) != 0 || out->bits != 128) {
+			request->remote_addr = TEXT("");
+			return -1;
+		}
 	}
 	return 0;
+}
+
+/* RFC 6750: "Bearer" and one word. Another scheme is no token. */
+static struct text
+bearer(struct text authorization)
+{
+	struct text rest = authorization, scheme;
+
+	if (!text_split(&rest, ' ', &scheme) || !text_eq_nocase(scheme, TEXT("Bearer")))
+		return TEXT("");
+	return rest.p == NULL ? TEXT("") : text_trim(rest);
+}
+
+static struct caller
+find_caller(const struct access *a, struct request *request)
+{
+	struct caller caller = { .role = ROLE_NONE };
+	struct text token = TEXT_NONE;
+	struct address client;
+
+	caller.at_home = find_client(a, request, &client) == 0 && is_among(&client, &a->admins);
+	if (request->authorization.p != NULL)
+		token = bearer(request->authorization);
+	else if (a->query_token && request->method != METHOD_POST)
+		token = params_peek(request->query, Q_TOKEN, &request->pool);
+	caller.has_token = token.p != NULL;
+	if (caller.has_token && a->tokens != NULL)
+		caller.role = tokens_role(a->tokens, token, NULL);
+	return caller;
+}
+
+/* ---- the gate ---- */
+
+static enum role
+role_wanted(const struct access *a, const struct route *route, const struct request *request)
+{
+	if (request->method == METHOD_POST && (route->methods & METHOD_POST) != 0)
+		return ROLE_PUBLISH;
+	if ((route->policy & ROUTE_ADMIN) != 0)
+		return ROLE_ADMIN;
+	return a->reads_open || (route->policy & ROUTE_PUBLIC) != 0 ? ROLE_NONE : ROLE_READ;
+}
+
+/* 401 for whom a token would help, with what kind of; 403 for who has shown one that does not reach. */
+static void
+refuse(const struct access *a, const struct caller *caller, enum role wanted, struct reply *reply)
+{
+	if (!a->writes) {
+		reply_problem(reply, PROBLEM_FORBIDDEN,
+		    wanted == ROLE_PUBLISH ? "writes are off: no access.token_file is configured"
+					   : "this route is for the addresses in access.admin_addresses only",
+		    NULL);
+	} else if (caller->role != ROLE_NONE) {
+		reply_problem(reply, PROBLEM_FORBIDDEN,
+		    wanted == ROLE_ADMIN
+			? "this route is for tokens of role admin and the addresses in access.admin_addresses"
+			: "this token may only read",
+		    NULL);
+		reply_header(
+		    reply, "WWW-Authenticate", TEXT("Bearer realm=\"tickgate\", error=\"insufficient_scope\""));
+	} else if (caller->has_token) {
+		reply_problem(reply, PROBLEM_UNAUTHORIZED, "this token is not known", NULL);
+		reply_header(reply, "WWW-Authenticate", TEXT("Bearer realm=\"tickgate\", error=\"invalid_token\""));
+	} else {
+		reply_problem(reply, PROBLEM_UNAUTHORIZED, "a token is needed: Authorization: Bearer …", NULL);
+		reply_header(reply, "WWW-Authenticate", TEXT("Bearer realm=\"tickgate\""));
+	}
+}
+
+bool
+access_admit(const struct access *a, const struct route *route, struct request *request, struct reply *reply)
+{
+	struct caller caller;
+	enum role wanted;
+
+	if (a->proxies.n > 0 && request->forwarded_twice) {
+		reply_problem(reply, PROBLEM_MALFORMED_REQUEST, "X-Forwarded-For was sent twice", NULL);
+		return false;
+	}
+	caller = find_caller(a, request);
+	request->token_in_query = a->query_token && request->method != METHOD_POST;
+	if (route == NULL || request->method == METHOD_OPTIONS)
+		return true;
+	wanted = role_wanted(a, route, request);
+	if (caller.role >= wanted || (wanted == ROLE_ADMIN && caller.at_home))
+		return true;
+	refuse(a, &caller, wanted, reply);
+	return false;
 }

@@ -13,7 +13,7 @@
 #include "http/cors.h"
 
 struct api *
-api_new(const struct conf *conf, const struct counters *counters, struct err *e)
+api_new(const struct conf *conf, const struct api_shared *shared, struct err *e)
 {
 	struct api *a = calloc(1, sizeof(*a));
 
@@ -22,7 +22,10 @@ api_new(const struct conf *conf, const struct counters *counters, struct err *e)
 		goto fail;
 	}
 	a->conf = conf;
-	a->counters = counters;
+	if (shared != NULL)
+		a->shared = *shared;
+	if ((a->access = access_new(conf, a->shared.tokens, e)) == NULL)
+		goto fail;
 	if ((size_t)snprintf(a->state_path, sizeof(a->state_path), "%s/%s", conf_str(conf, SETTING_PATHS_RUN_DIR),
 		STATE_FILE) >= sizeof(a->state_path)) {
 		err_set(e, ERR_CONFIG, "paths.run_dir is too long");
@@ -42,8 +45,17 @@ api_free(struct api *a)
 	if (a == NULL)
 		return;
 	reader_free(a->reader);
+	access_free(a->access);
 	free(a->state);
 	free(a);
+}
+
+static bool
+admit(void *app, const struct route *route, struct request *request, struct reply *reply)
+{
+	const struct api *a = app;
+
+	return access_admit(a->access, route, request, reply);
 }
 
 void
@@ -52,7 +64,7 @@ api_handle(struct api *a, struct request *request, struct reply *reply)
 	const struct cors cors = { text_of(conf_str(a->conf, SETTING_CORS_ORIGINS)),
 		conf_int(a->conf, SETTING_CORS_MAX_AGE) / 1000 };
 
-	route_dispatch(api_routes, api_n_routes, a, access_is_admin, request, clock_real_us(), reply);
+	route_dispatch(api_routes, api_n_routes, a, admit, request, clock_real_us(), reply);
 	/* An answer that outgrew its bound, or memory, is not an answer. */
 	if (reply->body.failed || reply->head.failed) {
 		reply_clear(reply);
@@ -227,7 +239,7 @@ add_time(struct buf *out, bool *first, enum param q, int64_t us)
 void
 link_add(struct buf *out, const struct exchange *x, enum link link, enum param q, struct text value)
 {
-	const uint64_t skip = PARAM_BIT(Q_AFTER) | PARAM_BIT(Q_BEFORE) | PARAM_BIT(q) |
+	const uint64_t skip = PARAM_BIT(Q_AFTER) | PARAM_BIT(Q_BEFORE) | PARAM_BIT(Q_TOKEN) | PARAM_BIT(q) |
 	    (q == Q_AFTER ? PARAM_BIT(Q_PER_SYMBOL) : 0); /* there is no newest of each in what comes later */
 	bool first = true;
 

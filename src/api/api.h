@@ -10,16 +10,26 @@
 #include <sys/types.h>
 #include <time.h>
 
+#include "api/access.h"
 #include "conf/conf.h"
 #include "http/counters.h"
 #include "http/route.h"
 #include "live/positions.h"
+#include "publish/connections.h"
 #include "store/read.h"
 #include "store/state.h"
 
+/* What the request threads of a worker share. All borrowed, all may be NULL. */
+struct api_shared {
+	const struct counters *counters; /* of all workers; NULL in a plain CGI program, which is alone */
+	const struct tokens *tokens; /* NULL: nobody has one */
+	struct connections *publish; /* NULL: writes are off */
+};
+
 struct api {
 	const struct conf *conf; /* borrowed */
-	const struct counters *counters; /* of all workers, borrowed; NULL in a plain CGI program, which is alone */
+	struct api_shared shared;
+	struct access *access; /* owned */
 	struct positions
 	    *positions; /* what the live thread knows, borrowed; set after api_new(); NULL in a plain CGI program */
 	struct reader *reader; /* owned */
@@ -30,11 +40,9 @@ struct api {
 	char state_path[4096];
 };
 
-struct api *api_new(const struct conf *conf, const struct counters *counters, struct err *e);
+/* `shared` (copied) may be NULL. */
+struct api *api_new(const struct conf *conf, const struct api_shared *shared, struct err *e);
 void api_free(struct api *a);
-
-/* Whether every word of access.admin_addresses can be understood: a misspelt one would silently admit nobody. -1: it names the word. */
-int access_check(const struct conf *conf, struct err *e);
 
 /* Answers any request: the whole of walk 2 from route to reply. */
 void api_handle(struct api *a, struct request *request, struct reply *reply);

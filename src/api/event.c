@@ -21,7 +21,9 @@ give_event(struct api *a, const struct snapshot *snap, int64_t seq, struct reply
 	struct err e;
 	int rc;
 
-	api_json(reply, "public, max-age=31536000, immutable");
+	api_json(reply,
+	    access_reads_open(a->access) ? "public, max-age=31536000, immutable"
+					 : "private, max-age=31536000, immutable");
 	buf_add_str(&reply->body, "{\"data\":");
 	rc = read_event(a->reader, seq, json_add_row, &one, &e);
 	buf_add_char(&reply->body, '}');

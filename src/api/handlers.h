@@ -20,11 +20,9 @@ void rejects_get(void *app, struct exchange *x, struct reply *reply);
 void health_get(void *app, struct exchange *x, struct reply *reply);
 void livez_get(void *app, struct exchange *x, struct reply *reply);
 void readyz_get(void *app, struct exchange *x, struct reply *reply);
-void openapi_get(void *app, struct exchange *x, struct reply *reply);
 void index_get(void *app, struct exchange *x, struct reply *reply);
-
-/* access.c: whether the client's address is among access.admin_addresses. A route_admin_fn. */
-bool access_is_admin(void *app, const struct request *request);
+void ticks_post(void *app, struct exchange *x, struct reply *reply);
+void errors_post(void *app, struct exchange *x, struct reply *reply);
 
 /* ---- shared (api.c) ---- */
 

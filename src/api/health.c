@@ -212,8 +212,8 @@ health_get(void *app, struct exchange *x, struct reply *reply)
 	buf_add_str(out, ",\"last\":");
 	buf_add_text(out, log.gap.len > 0 ? buf_text(&log.gap) : TEXT("null"));
 	buf_add_char(out, '}');
-	if (a->counters != NULL)
-		add_gateway(out, a->counters);
+	if (a->shared.counters != NULL)
+		add_gateway(out, a->shared.counters);
 	buf_add_char(out, '}');
 	buf_fini(&log.report);
 	buf_fini(&log.gap);

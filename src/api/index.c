@@ -6,11 +6,11 @@
 static void
 add_route(struct buf *out, const struct route *route)
 {
-	bool first = true;
+	bool first = true, writes = (route->methods & METHOD_POST) != 0;
 
 	buf_add_str(out, "{\"path\":");
 	buf_add_json(out, text_of(route->pattern));
-	buf_add_str(out, ",\"methods\":[\"GET\",\"HEAD\",\"OPTIONS\"],\"parameters\":[");
+	buf_printf(out, ",\"methods\":[%s\"OPTIONS\"],\"parameters\":[", writes ? "\"POST\"," : "\"GET\",\"HEAD\",");
 	for (int q = 0; q < Q__MAX; q++) {
 		if ((route->params & PARAM_BIT(q)) == 0)
 			continue;

@@ -27,6 +27,8 @@ const struct route api_routes[] = {
 	{ "/v1/indicators",                  METHOD_GET, EVERY | MANY | INDICATORS,     collection_get, KIND_BIT(KIND_INDICATOR), ROUTE_FORMATS, "Indicator values that were calculated." },
 	{ "/v1/alerts",                      METHOD_GET, EVERY | MANY | ALERTS,         collection_get, KIND_BIT(KIND_ALERT),     ROUTE_FORMATS, "Alerts that were raised." },
 	{ "/v1/errors",                      METHOD_GET, EVERY | SYMBOLS | ERRORS,      collection_get, KIND_BIT(KIND_ERROR),     ROUTE_FORMATS, "Errors that the producer reported." },
+	{ "/v1/errors",                      METHOD_POST, PRETTY,                       errors_post,    0,                        0,             "Tells TickStock of an error; it is stored when it comes back." },
+	{ "/v1/ticks",                       METHOD_POST, PRETTY,                       ticks_post,     0,                        0,             "Publishes ticks for TickStock, all of them or none, in order." },
 	{ "/v1/gaps",                        METHOD_GET, EVERY | SYMBOLS,               collection_get, KIND_BIT(KIND_GAP),       ROUTE_FORMATS, "Stretches of time in which events may be missing." },
 	{ "/v1/events",                      METHOD_GET, MIXED | MANY,                  collection_get, 0,                        ROUTE_FORMATS, "Events of several kinds in the order of arrival." },
 	{ "/v1/events/{id}",                 METHOD_GET, PRETTY,                        event_get,      0,                        0,             "One event." },
@@ -42,9 +44,8 @@ const struct route api_routes[] = {
 	{ "/v1/rejects",                     METHOD_GET, PARAM_BIT(Q_LIMIT) | PRETTY,   rejects_get,    0,                        ROUTE_ADMIN,   "The newest messages that were refused, and why." },
 	{ "/v1/health",                      METHOD_GET, PRETTY,                        health_get,     0,                        0,             "How Redis, the subscriber, the log and the producer are." },
 	{ "/v1/health/reports",              METHOD_GET, EVERY | SYMBOLS,               collection_get, KIND_BIT(KIND_HEALTH),    ROUTE_FORMATS, "The producer's health reports." },
-	{ "/openapi.json",                   METHOD_GET, PRETTY,                        openapi_get,    0,                        0,             "This contract for machines, as OpenAPI 3.1." },
-	{ "/livez",                          METHOD_GET, PRETTY,                        livez_get,      0,                        0,             "The process answers." },
-	{ "/readyz",                         METHOD_GET, PARAM_BIT(Q_VERBOSE) | PRETTY, readyz_get,     0,                        0,             "The log can be read." },
+	{ "/livez",                          METHOD_GET, PRETTY,                        livez_get,      0,                        ROUTE_PUBLIC,  "The process answers." },
+	{ "/readyz",                         METHOD_GET, PARAM_BIT(Q_VERBOSE) | PRETTY, readyz_get,     0,                        ROUTE_PUBLIC,  "The log can be read." },
 };
 /* clang-format on */
 

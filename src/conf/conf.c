@@ -466,6 +466,28 @@ conf_str(const struct conf *c, enum setting s)
 	return c->values[s].text;
 }
 
+/* The value of a variable in place: what the kernel shows as our environment is the same memory. */
+static void
+forget_variable(char *var)
+{
+	char *equals = strchr(var, '=');
+
+	if (equals != NULL)
+		explicit_bzero(equals + 1, strlen(equals + 1));
+}
+
+void
+conf_forget_secrets(struct conf *c)
+{
+	for (size_t i = 0; i < SETTING__MAX; i++)
+		if ((settings[i].flags & (SETTING_SECRET | SETTING_URL)) != 0)
+			explicit_bzero(c->values[i].text, strlen(c->values[i].text));
+	for (char **var = environ; var != NULL && *var != NULL; var++)
+		if (strncmp(*var, "REDIS_URL=", 10) == 0 || strncmp(*var, ENV_PREFIX "REDIS_", 15) == 0 ||
+		    strncmp(*var, ENV_PREFIX "PUBLISH_", 17) == 0)
+			forget_variable(*var);
+}
+
 bool
 conf_next_word(struct text *rest, struct text *word)
 {

@@ -74,6 +74,12 @@ int64_t conf_int(
     const struct conf *c, enum setting s); /* number, boolean, duration in ms, size in bytes, mode, choice */
 const char *conf_str(const struct conf *c, enum setting s); /* any type, as given; "" when empty */
 
+/*
+ * Overwrites the passwords that this process has read, here and in its environment: for a process that must not lose what it does not need. Settings that are
+ * secret are empty afterwards, and so are URLs.
+ */
+void conf_forget_secrets(struct conf *c);
+
 /* Takes the next blank- or comma-separated word off *rest (a list setting's conf_str()). */
 bool conf_next_word(struct text *rest, struct text *word);
 

@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 static const char *const scales[] = { "auto", "percent", "fraction", NULL };
+static const char *const reads[] = { "open", "token", NULL };
 static const char *const levels[] = { "error", "warning", "notice", "info", "debug", NULL };
 
 #define SECOND INT64_C(1000)
@@ -82,7 +83,22 @@ const struct setting_info settings[SETTING__MAX] = {
 	[SETTING_HEALTH_SILENT_AFTER]        = { "health",    "silent_after",    TYPE_DURATION, 1000,    DAY,         "120s",                     GATE,        NULL,    "After this long without a report a producer that used to report counts as silent." },
 	[SETTING_HEALTH_READY_REQUIRES_REDIS] = { "health",   "ready_requires_redis", TYPE_BOOL, 0,      1,           "no",                       GATE,        NULL,    "Whether /readyz fails while Redis is down." },
 
-	[SETTING_ACCESS_ADMIN_ADDRESSES]     = { "access",    "admin_addresses", TYPE_LIST,     0,       4096,        "127.0.0.1 ::1",            GATE,        NULL,    "Client addresses that may use admin resources (/v1/rejects)." },
+	[SETTING_ACCESS_READ]                = { "access",    "read",            TYPE_CHOICE,   0,       1,           "open",                     GATE,        reads,   "Who may read: open is everybody, token is whoever has one." },
+	[SETTING_ACCESS_ADMIN_ADDRESSES]     = { "access",    "admin_addresses", TYPE_LIST,     0,       4096,        "127.0.0.1 ::1",            GATE,        NULL,    "Client addresses that may use admin resources (/v1/rejects) without a token." },
+	[SETTING_ACCESS_TRUSTED_PROXIES]     = { "access",    "trusted_proxies", TYPE_LIST,     0,       4096,        "",                         GATE,        NULL,    "Addresses of proxies in front of the web server, whose X-Forwarded-For says who the client is." },
+	[SETTING_ACCESS_TOKEN_FILE]          = { "access",    "token_file",      TYPE_TEXT,     0,       1024,        "",                         BOTH,        NULL,    "File with the tokens' hashes (tickgate-token makes it), read again when it changes; empty: no tokens, and no writes." },
+	[SETTING_ACCESS_QUERY_TOKEN]         = { "access",    "query_token",     TYPE_BOOL,     0,       1,           "no",                       GATE,        NULL,    "Whether a token may be given as ?token=, for EventSource; it will stand in the web server's logs." },
+
+	[SETTING_PUBLISH_URL]                = { "publish",   "url",             TYPE_TEXT,     0,       1024,        "",                         BOTH | SETTING_URL, NULL, "Redis to publish to, in the forms of redis.url; empty: the same, with the same user and password." },
+	[SETTING_PUBLISH_USERNAME]           = { "publish",   "username",        TYPE_TEXT,     0,       255,         "",                         BOTH,        NULL,    "User for AUTH when publishing; stands over the URL's." },
+	[SETTING_PUBLISH_PASSWORD]           = { "publish",   "password",        TYPE_TEXT,     0,       255,         "",                         BOTH | SETTING_SECRET, NULL, "Password for AUTH when publishing; stands over the URL's." },
+	[SETTING_PUBLISH_TICKS_CHANNEL]      = { "publish",   "ticks_channel",   TYPE_TEXT,     1,       256,         "tickstock:market:ticks",   GATE,        NULL,    "Where POST /v1/ticks goes." },
+	[SETTING_PUBLISH_ERRORS_CHANNEL]     = { "publish",   "errors_channel",  TYPE_TEXT,     1,       256,         "tickstock:errors",         BOTH,        NULL,    "Where POST /v1/errors and tickgate's own serious errors go." },
+	[SETTING_PUBLISH_CONNECTIONS]        = { "publish",   "connections",     TYPE_NUMBER,   1,       64,          "4",                        GATE,        NULL,    "How many connections to Redis a worker publishes over at once." },
+	[SETTING_PUBLISH_CONNECT_TIMEOUT]    = { "publish",   "connect_timeout", TYPE_DURATION, 100,     60000,       "2s",                       BOTH,        NULL,    "How long such a connection may take to be made." },
+	[SETTING_PUBLISH_COMMAND_TIMEOUT]    = { "publish",   "command_timeout", TYPE_DURATION, 100,     60000,       "5s",                       BOTH,        NULL,    "How long Redis may take to answer, also to a whole batch, and how long a request waits for a free connection." },
+	[SETTING_PUBLISH_HEALTH_CHECK]       = { "publish",   "health_check",    TYPE_DURATION, 1000,    HOUR,        "30s",                      GATE,        NULL,    "A connection that was idle for longer is asked whether it lives before it is used." },
+	[SETTING_PUBLISH_BACKOFF_MAX]        = { "publish",   "backoff_max",     TYPE_DURATION, 100,     60000,       "5s",                       BOTH,        NULL,    "The longest pause before Redis is tried again; it doubles from 100ms, and meanwhile writes are refused at once." },
 
 	[SETTING_CORS_ORIGINS]               = { "cors",      "origins",         TYPE_LIST,     0,       4096,        "",                         GATE,        NULL,    "Origins (https://charts.example) whose pages may read the API from a browser; * is all of them, nothing is none." },
 	[SETTING_CORS_MAX_AGE]               = { "cors",      "max_age",         TYPE_DURATION, 0,       DAY,         "10m",                      GATE,        NULL,    "How long a browser may remember the answer to a preflight." },

@@ -59,6 +59,7 @@ const struct param_info params[Q__MAX] = {
 	[Q_FIELDS]         = { "fields",         P_FIELDS,      1,  LIST_MAX,    NULL,             "symbol,time",         "Only these members of each event (comma list); for CSV the columns, in this order." },
 	[Q_FORMAT]         = { "format",         P_WORD,       0,  0,           format_words,     "csv",                 "json, ndjson or csv; goes before what Accept says." },
 	[Q_PRETTY]         = { "pretty",         P_FLAG,       0,  1,           NULL,             "1",                   "Indents JSON." },
+	[Q_TOKEN]          = { "token",          P_TEXT,       1,  512,         NULL,             "tg_…",                "A token, where access.query_token allows it here: for EventSource, which cannot send headers." },
 };
 /* clang-format on */
 static_assert(Q__MAX <= 64, "PARAM_BIT() has 64 bits");
@@ -224,6 +225,23 @@ parse_pair(struct param_values *out, struct text pair, uint64_t allowed, int64_t
 	}
 	out->v[q].text = value;
 	return param_value_parse(&out->v[q], (enum param)q, now_us, pool, faults);
+}
+
+struct text
+params_peek(struct text query, enum param q, struct pool *pool)
+{
+	struct text pair, raw_name, name, value;
+	bool memory = false;
+
+	while (text_split(&query, '&', &pair)) {
+		struct text raw = pair;
+
+		if (!text_split(&raw, '=', &raw_name) || decode(raw_name, pool, &name, &memory) != NULL || memory ||
+		    !text_eq(name, text_of(params[q].name)))
+			continue;
+		return decode(raw, pool, &value, &memory) == NULL && !memory ? value : TEXT_NONE;
+	}
+	return TEXT_NONE;
 }
 
 static void

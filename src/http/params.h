@@ -51,6 +51,7 @@ enum param {
 	Q_FIELDS,
 	Q_FORMAT,
 	Q_PRETTY,
+	Q_TOKEN,
 	Q__MAX
 };
 
@@ -131,6 +132,9 @@ struct param_values {
  */
 int params_parse(struct param_values *out, struct text query, uint64_t allowed, int64_t now_us, struct pool *pool,
     struct faults *faults);
+
+/* The decoded value of the first `q` in a query that has not been parsed; TEXT_NONE if there is none, or none that can be decoded. */
+struct text params_peek(struct text query, enum param q, struct pool *pool);
 
 /* Appends name=value, percent-encoded, with '?' or '&' before it as `*first` says. For links. */
 void params_add_link(struct buf *link, bool *first, enum param q, struct text value);

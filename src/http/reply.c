@@ -18,7 +18,8 @@ const struct problem_info problems[PROBLEM__MAX] = {
 	[PROBLEM_INVALID_SYMBOL]         = { "invalid_symbol",         400, "A symbol is malformed",                  "A symbol is empty, too long or has characters that no symbol has." },
 	[PROBLEM_LIMIT_OUT_OF_RANGE]     = { "limit_out_of_range",     400, "The limit is out of range",              "limit is larger or smaller than allowed; it is never clamped." },
 	[PROBLEM_MALFORMED_REQUEST]      = { "malformed_request",      400, "The request is malformed",               "The request as such cannot be understood, e.g. a header occurs twice." },
-	[PROBLEM_FORBIDDEN]              = { "forbidden",              403, "Not allowed from here",                  "The client may not use this route." },
+	[PROBLEM_UNAUTHORIZED]           = { "unauthorized",           401, "A token is needed",                      "The route needs a token and none was sent, or one that is not known." },
+	[PROBLEM_FORBIDDEN]              = { "forbidden",              403, "Not allowed from here",                  "The client may not use this route from here or with this token, or writes are off." },
 	[PROBLEM_ROUTE_NOT_FOUND]        = { "route_not_found",        404, "There is no such route",                 "The path is of no route; /v1 lists them all." },
 	[PROBLEM_SYMBOL_NOT_FOUND]       = { "symbol_not_found",       404, "The symbol is not known",                "Nothing is kept about this symbol." },
 	[PROBLEM_EVENT_NOT_FOUND]        = { "event_not_found",        404, "There is no such event",                 "No event has this id." },
@@ -28,11 +29,13 @@ const struct problem_info problems[PROBLEM__MAX] = {
 	[PROBLEM_EVENT_EXPIRED]          = { "event_expired",          410, "The event is no longer kept",            "The event is older than what is kept." },
 	[PROBLEM_BODY_TOO_LARGE]         = { "body_too_large",         413, "The request's body is too large",        "A body may have 1 MiB." },
 	[PROBLEM_URI_TOO_LONG]           = { "uri_too_long",           414, "The request's address is too long",      "A query string may have 8 KiB, a path 4 KiB." },
+	[PROBLEM_UNSUPPORTED_MEDIA_TYPE] = { "unsupported_media_type", 415, "The body has another type than is taken", "A body is application/json or application/x-ndjson, in UTF-8; Accept-Post names them." },
 	[PROBLEM_INTERNAL_ERROR]         = { "internal_error",         500, "Something went wrong in here",           "A fault of the service; its log says more." },
 	[PROBLEM_STORAGE_UNAVAILABLE]    = { "storage_unavailable",    503, "The log cannot be read at the moment",   "The database is locked, damaged or not readable; try again." },
 	[PROBLEM_STARTING]               = { "starting",               503, "There is no log yet",                    "The subscriber has not made its database yet; try again." },
 	[PROBLEM_SHUTTING_DOWN]          = { "shutting_down",          503, "The service is shutting down",           "The service is being stopped or restarted; try again." },
-	[PROBLEM_REDIS_UNAVAILABLE]      = { "redis_unavailable",      503, "Redis cannot be reached",                "What was asked for needs Redis, and the subscriber is not connected to it." },
+	[PROBLEM_REDIS_UNAVAILABLE]      = { "redis_unavailable",      503, "Redis cannot be reached",                "What was asked for needs Redis, and it cannot be reached or refused; nothing was published." },
+	[PROBLEM_UNKNOWN_OUTCOME]        = { "unknown_outcome",        503, "It is not known whether it was published", "Redis was told to publish, and its answer was lost: all of it may be out, or nothing." },
 };
 /* clang-format on */
 
@@ -162,8 +165,8 @@ write_errors(struct buf *b, const struct faults *faults)
 	buf_add_char(b, ']');
 }
 
-void
-reply_problem(struct reply *r, enum problem p, const char *detail, const struct faults *faults)
+static void
+begin_problem(struct reply *r, enum problem p, const char *detail)
 {
 	const struct problem_info *info = &problems[p];
 	struct buf *b = &r->body;
@@ -172,15 +175,31 @@ reply_problem(struct reply *r, enum problem p, const char *detail, const struct 
 	r->status = info->status;
 	r->content_type = "application/problem+json";
 	reply_header(r, "Cache-Control", TEXT("no-store"));
-	if (info->status == 503)
+	/* Whoever sends again what may be out already should have thought about it. */
+	if (info->status == 503 && p != PROBLEM_UNKNOWN_OUTCOME)
 		reply_header(r, "Retry-After", TEXT("2"));
 	buf_printf(b,
 	    "{\"type\":\"urn:tickgate:problem:%s\",\"title\":\"%s\",\"status\":%d,\"code\":\"%s\",\"detail\":",
 	    info->code, info->title, info->status, info->code);
 	buf_add_json(b, detail == NULL ? text_of(info->help) : text_of(detail));
+}
+
+void
+reply_problem(struct reply *r, enum problem p, const char *detail, const struct faults *faults)
+{
+	begin_problem(r, p, detail);
 	if (faults != NULL && faults->first != NULL)
-		write_errors(b, faults);
-	buf_add_str(b, "}\n");
+		write_errors(&r->body, faults);
+	buf_add_str(&r->body, "}\n");
+}
+
+void
+reply_problem_listing(struct reply *r, enum problem p, const char *detail, struct text errors)
+{
+	begin_problem(r, p, detail);
+	buf_add_str(&r->body, ",\"errors\":[");
+	buf_add_text(&r->body, errors);
+	buf_add_str(&r->body, "]}\n");
 }
 
 /* Faults of one kind give their own code; a mixture gives that of the most general kind, which stands first in the table. */

@@ -61,6 +61,7 @@ enum problem {
 	PROBLEM_INVALID_SYMBOL,
 	PROBLEM_LIMIT_OUT_OF_RANGE,
 	PROBLEM_MALFORMED_REQUEST,
+	PROBLEM_UNAUTHORIZED,
 	PROBLEM_FORBIDDEN,
 	PROBLEM_ROUTE_NOT_FOUND,
 	PROBLEM_SYMBOL_NOT_FOUND,
@@ -71,11 +72,13 @@ enum problem {
 	PROBLEM_EVENT_EXPIRED,
 	PROBLEM_BODY_TOO_LARGE,
 	PROBLEM_URI_TOO_LONG,
+	PROBLEM_UNSUPPORTED_MEDIA_TYPE,
 	PROBLEM_INTERNAL_ERROR,
 	PROBLEM_STORAGE_UNAVAILABLE,
 	PROBLEM_STARTING,
 	PROBLEM_SHUTTING_DOWN,
 	PROBLEM_REDIS_UNAVAILABLE,
+	PROBLEM_UNKNOWN_OUTCOME,
 	PROBLEM__MAX
 };
 
@@ -89,6 +92,8 @@ extern const struct problem_info problems[PROBLEM__MAX];
 
 /* Makes `r` that problem: {"type","title","status","code","detail","errors":[{"parameter","code","detail"}…]}. `faults` may be NULL. */
 void reply_problem(struct reply *r, enum problem p, const char *detail, const struct faults *faults);
+/* The same with `errors`, JSON objects with a comma between, as they are. */
+void reply_problem_listing(struct reply *r, enum problem p, const char *detail, struct text errors);
 void reply_faults(struct reply *r, const struct faults *faults); /* 400 with the gravest fault's code */
 
 #endif

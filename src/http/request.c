@@ -78,6 +78,7 @@ take_headers(struct request *r, request_var_fn var, void *arg)
 		{ "HTTP_ORIGIN", &r->origin },
 		{ "HTTP_AUTHORIZATION", &r->authorization },
 		{ "CONTENT_TYPE", &r->content_type },
+		{ "HTTP_CONTENT_ENCODING", &r->content_encoding },
 	};
 	struct text length, asked;
 
@@ -85,6 +86,10 @@ take_headers(struct request *r, request_var_fn var, void *arg)
 		if (take_header(r, var, arg, headers[i].name, headers[i].to) != 0)
 			return -1;
 	if (take_header(r, var, arg, "CONTENT_LENGTH", &length) != 0)
+		return -1;
+	/* Most installations do not use it, and proxies do send it twice. */
+	r->forwarded_twice = var(arg, "HTTP_X_FORWARDED_FOR", 1) != NULL;
+	if (!r->forwarded_twice && take_header(r, var, arg, "HTTP_X_FORWARDED_FOR", &r->forwarded_for) != 0)
 		return -1;
 	if (take_header(r, var, arg, "HTTP_ACCESS_CONTROL_REQUEST_METHOD", &asked) != 0)
 		return -1;

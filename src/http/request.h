@@ -37,12 +37,15 @@ struct request {
 	struct text path; /* SCRIPT_NAME + PATH_INFO, decoded by the server, base_path taken off; begins with '/' */
 	struct text query; /* raw */
 	struct text base_path; /* what was taken off: links are made with it */
-	struct text remote_addr; /* the address of whom the web server calls the client; empty: unknown */
-	struct text accept, if_none_match, last_event_id, prefer, origin, authorization,
-	    content_type; /* TEXT_NONE: not sent */
+	struct text
+	    remote_addr; /* the client's address; behind trusted proxies api/access.c finds it; empty: unknown */
+	struct text accept, if_none_match, last_event_id, prefer, origin, authorization, forwarded_for, content_type,
+	    content_encoding; /* TEXT_NONE: not sent */
 	struct text body; /* read to its end */
 	int64_t content_length; /* -1: not said */
 	bool preflight; /* OPTIONS of a browser that asks before it sends what it means to */
+	bool forwarded_twice; /* X-Forwarded-For was: to be refused where it counts */
+	bool token_in_query; /* the route takes the parameter `token`, whatever its row says */
 	const char *malformed; /* NULL, or what is wrong with it: answered 400 */
 	bool uri_too_long;
 	bool body_too_large;

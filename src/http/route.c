@@ -121,24 +121,45 @@ reply_allow(struct reply *reply, unsigned methods)
 	buf_fini(&allow);
 }
 
-/* True: the method has been answered here. */
+/* One path may have a row for reading and one for writing: that of the method, or `r` when none has it. */
+static const struct route *
+for_method(const struct route *routes, size_t n, const struct route *r, enum method method)
+{
+	for (size_t i = 0; i < n && (r->methods & method) == 0; i++)
+		if ((routes[i].methods & method) != 0 && strcmp(routes[i].pattern, r->pattern) == 0)
+			return &routes[i];
+	return r;
+}
+
+static unsigned
+methods_of(const struct route *routes, size_t n, const struct route *r)
+{
+	unsigned methods = r->methods;
+
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(routes[i].pattern, r->pattern) == 0)
+			methods |= routes[i].methods;
+	return methods;
+}
+
+/* True: the method has been answered here. `methods`: all that the path has. */
 static bool
-answer_method(const struct route *route, enum method method, struct reply *reply)
+answer_method(const struct route *route, unsigned methods, enum method method, struct reply *reply)
 {
 	unsigned wanted = method == METHOD_HEAD ? METHOD_GET : method;
 
 	if (method == METHOD_OPTIONS) {
 		reply_clear(reply);
 		reply->status = 204;
-		reply->methods = route->methods;
+		reply->methods = methods;
 		reply_header(reply, "Cache-Control", TEXT("no-store"));
-		reply_allow(reply, route->methods);
+		reply_allow(reply, methods);
 		return true;
 	}
 	if ((route->methods & wanted) != 0)
 		return false;
 	reply_problem(reply, PROBLEM_METHOD_NOT_ALLOWED, NULL, NULL);
-	reply_allow(reply, route->methods);
+	reply_allow(reply, methods);
 	return true;
 }
 
@@ -242,34 +263,35 @@ answer(void *app, struct exchange *x, struct reply *reply)
 }
 
 void
-route_dispatch(const struct route *routes, size_t n_routes, void *app, route_admin_fn is_admin, struct request *request,
+route_dispatch(const struct route *routes, size_t n_routes, void *app, route_admit_fn admit, struct request *request,
     int64_t now_us, struct reply *reply)
 {
 	struct exchange x = { .request = request, .now_us = now_us };
+	uint64_t allowed;
 
 	if (refuse_request(request, reply))
 		return;
 	x.route = find_list(routes, n_routes, request->path, &x);
 	if (x.route == NULL)
 		x.route = find_route(routes, n_routes, request->path, &x.symbol, &x.id);
+	if (x.route != NULL)
+		x.route = for_method(routes, n_routes, x.route, request->method);
+	if (!admit(app, x.route, request, reply))
+		return;
 	if (x.route == NULL) {
 		reply_not_found(routes, n_routes, request->path, reply);
 		return;
 	}
-	if (answer_method(x.route, request->method, reply))
+	if (answer_method(x.route, methods_of(routes, n_routes, x.route), request->method, reply))
 		return;
-	if ((x.route->policy & ROUTE_ADMIN) != 0 && !is_admin(app, request)) {
-		reply_problem(
-		    reply, PROBLEM_FORBIDDEN, "this route is for the addresses in access.admin_addresses only", NULL);
-		return;
-	}
 	if (request->body_too_large) {
 		reply_problem(reply, PROBLEM_BODY_TOO_LARGE, NULL, NULL);
 		return;
 	}
+	allowed = x.route->params | (request->token_in_query ? PARAM_BIT(Q_TOKEN) : 0);
 	faults_init(&x.faults, &request->pool);
 	if (take_symbol(&x, &request->pool) != 0 ||
-	    params_parse(&x.params, request->query, x.route->params, now_us, &request->pool, &x.faults) != 0)
+	    params_parse(&x.params, request->query, allowed, now_us, &request->pool, &x.faults) != 0)
 		reply_problem(
 		    reply, PROBLEM_INTERNAL_ERROR, "the request needs more memory than a request may have", NULL);
 	else

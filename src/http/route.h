@@ -42,21 +42,25 @@ struct route {
 };
 
 enum {
-	ROUTE_ADMIN = 1, /* admin addresses only (and, later, tokens) */
+	ROUTE_ADMIN = 1, /* for admin addresses and tokens only */
 	ROUTE_FORMATS = 2, /* a list: CSV and NDJSON too, by suffix, parameter or Accept */
+	ROUTE_PUBLIC = 4, /* for everybody, also where reading needs a token */
 };
 
 /* True if `path` is of this row; fills the variables (slices of `path`, not checked yet). */
 bool route_matches(const struct route *r, struct text path, struct text *symbol, struct text *id);
 
-/* Who may use ROUTE_ADMIN rows. */
-typedef bool (*route_admin_fn)(void *app, const struct request *request);
+/*
+ * Whether the request may go on to `route` (NULL: there is none for its path). False: *reply has become the refusal. May put right who the client is
+ * (request->remote_addr).
+ */
+typedef bool (*route_admit_fn)(void *app, const struct route *route, struct request *request, struct reply *reply);
 
 /*
  * The one gate: finds the row, checks method (405 with Allow; OPTIONS answered), policy, size, parameters and the symbol,
  * then calls the handler. Whatever happens, *reply is an answer. HEAD is the GET whose body is not sent (by the sender).
  */
-void route_dispatch(const struct route *routes, size_t n_routes, void *app, route_admin_fn is_admin,
+void route_dispatch(const struct route *routes, size_t n_routes, void *app, route_admit_fn admit,
     struct request *request, int64_t now_us, struct reply *reply);
 
 #endif

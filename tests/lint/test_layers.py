@@ -29,6 +29,7 @@ LIBRARIES = {
     r"(fcgiapp|fastcgi|fcgi_config|fcgios|fcgi_stdio)\.h": ("src/http/", "src/live/record.c"),
     r"jansson\.h": ("src/store/state.c", "src/sim/record.c", "tests/"),  # small files of ours; messages have event/json.c
     r"ini\.h": ("src/conf/",),
+    r"nettle/": ("src/api/tokens.c", "tests/"),
 }
 
 FILES = tracked("src/*.c", "src/*.h", "src/**/*.c", "src/**/*.h")

@@ -323,7 +323,7 @@ health_sums_the_workers(void **state)
 	json_t *gateway;
 
 	assert_non_null(counters);
-	f->api->counters = counters;
+	f->api->shared.counters = counters;
 	counters->workers[0].pid = 1;
 	counters->workers[0].starts = 3;
 	counters->workers[1].starts = 1;
@@ -335,7 +335,7 @@ health_sums_the_workers(void **state)
 	assert_int_equal(json_integer_value(json_object_get(gateway, "requests")), 3);
 	assert_int_equal(json_integer_value(json_object_get(gateway, "errors")), 1);
 	assert_int_equal(json_integer_value(json_object_get(gateway, "worker_restarts")), 2);
-	f->api->counters = NULL;
+	f->api->shared.counters = NULL;
 	counters_free(counters);
 }
 
