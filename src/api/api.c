@@ -11,11 +11,13 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "http/cors.h"
+#include "store/bell.h"
 
 struct api *
 api_new(const struct conf *conf, const struct api_shared *shared, struct err *e)
 {
 	struct api *a = calloc(1, sizeof(*a));
+	char bell_path[sizeof(a->state_path)];
 
 	if (a == NULL || (a->state = calloc(1, sizeof(*a->state))) == NULL) {
 		err_set(e, ERR_MEMORY, "no memory for a request thread");
@@ -33,6 +35,8 @@ api_new(const struct conf *conf, const struct api_shared *shared, struct err *e)
 	}
 	if ((a->reader = reader_new(conf_str(conf, SETTING_PATHS_STATE_DIR), e)) == NULL)
 		goto fail;
+	snprintf(bell_path, sizeof(bell_path), "%s/%s", conf_str(conf, SETTING_PATHS_RUN_DIR), BELL_FILE);
+	reader_set_bell(a->reader, bell_path);
 	return a;
 fail:
 	api_free(a);

@@ -17,6 +17,7 @@ struct bell {
 	struct sockaddr_un at;
 	int fd;
 	bool bound;
+	bool doubted; /* somebody said so, and nobody asked yet */
 	int n;
 	int peers[BELL_PEERS_MAX];
 };
@@ -137,16 +138,18 @@ drop_peer(struct bell *b, int i)
 	b->peers[i] = b->peers[--b->n];
 }
 
-/* Listeners never send: what is readable is their end. */
+/* All that listeners say is that they doubt the log, one datagram, whatever is in it; else what is readable is their end. */
 static void
-drop_dead(struct bell *b)
+hear_peers(struct bell *b)
 {
 	char c;
 
 	for (int i = b->n - 1; i >= 0; i--) {
 		ssize_t got = recv(b->peers[i], &c, 1, MSG_DONTWAIT);
 
-		if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
+		if (got > 0)
+			b->doubted = true;
+		else if (got == 0 || (errno != EAGAIN && errno != EINTR))
 			drop_peer(b, i);
 	}
 }
@@ -158,7 +161,7 @@ bell_accept(struct bell *b)
 
 	while ((fd = accept4(b->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
 		if (b->n == BELL_PEERS_MAX)
-			drop_dead(b);
+			hear_peers(b);
 		/* One too many finds its bell gone and polls. */
 		if (b->n == BELL_PEERS_MAX)
 			close(fd);
@@ -184,6 +187,30 @@ int
 bell_peers(const struct bell *b)
 {
 	return b->n;
+}
+
+bool
+bell_doubted(struct bell *b)
+{
+	bool doubted;
+
+	hear_peers(b);
+	doubted = b->doubted;
+	b->doubted = false;
+	return doubted;
+}
+
+void
+bell_doubt(const char *path)
+{
+	struct err ignored;
+	int fd = bell_connect(path, &ignored);
+
+	if (fd < 0)
+		return;
+	/* What is sent stays readable when we are gone. Lost: the next answer that fails says it again. */
+	(void)!send(fd, "?", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	close(fd);
 }
 
 int

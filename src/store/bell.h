@@ -3,6 +3,8 @@
  *
  * A unix SEQPACKET socket; each ring is one datagram {epoch, head}, sent without blocking and dropped where a buffer is full,
  * since the next one says more. Rings carry no events. Without a bell one polls the database every 250 ms.
+ *
+ * One word goes the other way: a reader that has met damage in the log says so here, for the writer may never meet it itself.
  */
 #ifndef STORE_BELL_H
 #define STORE_BELL_H
@@ -28,10 +30,14 @@ void bell_close(struct bell *b); /* unlinks too; NULL is fine */
 void bell_accept(struct bell *b); /* takes in new peers; non-blocking */
 void bell_ring(struct bell *b, const struct bell_ring *ring); /* accepts, sends to all, drops the dead */
 int bell_peers(const struct bell *b);
+/* Has anyone doubted the log since the last call? Looks at every peer, drops the dead: for once a second. */
+bool bell_doubted(struct bell *b);
 
 /* The listeners' side: a non-blocking descriptor to poll, or -1. */
 int bell_connect(const char *path, struct err *e);
 /* 1: *ring is the newest of those that waited; 0: none waits; -1: the bell is gone. */
 int bell_read(int fd, struct bell_ring *ring);
+/* Tells the subscriber that the log cannot be read. Never blocks, and may be lost: say it again while it is so. */
+void bell_doubt(const char *path);
 
 #endif

@@ -46,6 +46,7 @@ db_fail(struct db *db, const char *what, struct err *e)
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
 		code = ERR_CORRUPT;
+		db->damaged = true;
 		break;
 	case SQLITE_CANTOPEN:
 		code = out_of_room(db) ? ERR_FULL : ERR_MISSING;

@@ -26,6 +26,7 @@ struct db {
 	sqlite3 *conn;
 	sqlite3_stmt *stmts[SQL__MAX];
 	enum db_mode mode;
+	bool damaged; /* a statement has met a page that is none */
 };
 
 int db_open(struct db *db, const char *path, enum db_mode mode, struct err *e);

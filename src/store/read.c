@@ -15,10 +15,12 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "store/bell.h"
 #include "store/reader.h"
 
 #define RETRY_FOR_US 50000
 #define RETRY_PAUSE_US 1000
+#define DOUBT_EVERY_US 1000000
 #define POOL_MAX (24u << 20) /* READ_TAIL_MAX rows with the longest names there are stay below it in any sane log */
 
 struct reader *
@@ -39,9 +41,31 @@ reader_new(const char *dir, struct err *e)
 	return r;
 }
 
+void
+reader_set_bell(struct reader *r, const char *path)
+{
+	/* Where it does not fit there is no bell either. */
+	if (strlen(path) < sizeof(r->bell_path))
+		strcpy(r->bell_path, path);
+}
+
+/* We cannot mend what we have met, and the writer may not meet it: its cache hides it, or it never comes to that page. */
+static void
+tell_damage(struct reader *r)
+{
+	int64_t now_us = clock_mono_us();
+
+	if (!r->db.damaged || r->bell_path[0] == '\0' ||
+	    (r->doubted_us != 0 && now_us - r->doubted_us < DOUBT_EVERY_US))
+		return;
+	r->doubted_us = now_us;
+	bell_doubt(r->bell_path);
+}
+
 static void
 disconnect(struct reader *r)
 {
+	tell_damage(r);
 	if (r->open)
 		db_close(&r->db);
 	r->open = false;
@@ -82,6 +106,7 @@ reader_connect(struct reader *r, struct err *e)
 		return -1;
 	}
 	if (db_open(&r->db, r->path, DB_READER, e) != 0) {
+		tell_damage(r);
 		db_close(&r->db);
 		return -1;
 	}
@@ -192,7 +217,8 @@ read_end(struct reader *r)
 		/* Statements that an early return left open would keep the snapshot, and so the WAL, alive. */
 		for (size_t i = 0; i < SQL__MAX; i++)
 			sqlite3_reset(r->db.stmts[i]);
-		if (db_run(&r->db, SQL_END_READ, &ignored) != 0)
+		/* With damage, so that the next looks at the file and not at what is cached of it. */
+		if (db_run(&r->db, SQL_END_READ, &ignored) != 0 || r->db.damaged)
 			disconnect(r);
 	}
 	r->in_snapshot = false;

@@ -30,6 +30,8 @@ struct snapshot {
 /* Connects when first used and again when the file was replaced (another inode). NULL: no memory. */
 struct reader *reader_new(const char *dir, struct err *e);
 void reader_free(struct reader *r);
+/* Where the subscriber listens (bell.h): damage that the reader meets is told there, once a second at most. */
+void reader_set_bell(struct reader *r, const char *path);
 
 /*
  * Begins a snapshot. -1: ERR_MISSING, there is no log yet (503 starting); else it cannot be read (503 storage_unavailable).

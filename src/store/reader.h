@@ -22,6 +22,8 @@ struct tally_row {
 
 struct reader {
 	char path[4096];
+	char bell_path[108]; /* empty: none */
+	int64_t doubted_us; /* monotonic: when it last said that the log is damaged */
 	struct db db;
 	bool open, in_snapshot;
 	dev_t dev; /* of the file that is open */

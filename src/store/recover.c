@@ -124,6 +124,20 @@ quick_check(struct store *s, struct err *e)
 	return ok ? 0 : -1;
 }
 
+int
+recover_check(struct store *s, struct err *e)
+{
+	struct err why = { .code = ERR_NONE };
+
+	sqlite3_db_release_memory(s->db.conn);
+	if (quick_check(s, &why) == 0)
+		return 0;
+	s->damaged = s->damaged || why.code == ERR_CORRUPT;
+	if (e != NULL)
+		*e = why;
+	return -1;
+}
+
 /* A table or column that is not there: the schema is another one, which is as good as damage. */
 static int
 foreign(struct store *s, struct err *e)

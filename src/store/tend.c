@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "store/append.h"
 #include "store/index.h"
 #include "store/retain.h"
@@ -23,6 +24,8 @@
 #define TRUNCATE_EVERY_US 1000000 /* a reader may be in its way: try again later */
 #define TRUNCATE_BUSY_MS 50
 #define WRITER_BUSY_MS 5000
+#define HEAR_EVERY_US 1000000
+#define CHECK_EVERY_US 600000000LL /* a check keeps the log waiting, and whoever may listen may ask for one */
 
 /* -1: failed, rolled back; 1: something was written. */
 static int
@@ -87,6 +90,30 @@ checkpoint(struct store *s, bool calm, struct err *e)
 	return 0;
 }
 
+/* Damage that only readers meet. -1: it could not be looked for; damage itself is noted. */
+static int
+hear_doubts(struct store *s, struct err *e)
+{
+	int64_t mono = clock_mono_us();
+	struct err why = { .code = ERR_NONE };
+
+	if (mono - s->heard_us < HEAR_EVERY_US)
+		return 0;
+	s->heard_us = mono;
+	/* One who is right says it again. */
+	if (!bell_doubted(s->bell) || (s->checked_us != 0 && mono - s->checked_us < CHECK_EVERY_US))
+		return 0;
+	log_event(LOG_LEVEL_NOTICE, "log_doubted", log_str("file", s->path));
+	if (recover_check(s, &why) == 0) {
+		s->checked_us = clock_mono_us();
+		log_event(LOG_LEVEL_NOTICE, "log_sound", log_str("file", s->path));
+		return 0;
+	}
+	if (e != NULL)
+		*e = why;
+	return s->damaged ? 0 : -1;
+}
+
 int
 store_tend(struct store *s, bool calm, struct err *e)
 {
@@ -94,6 +121,8 @@ store_tend(struct store *s, bool calm, struct err *e)
 		bell_accept(s->bell);
 	if (s->in_batch)
 		return 0;
+	if (s->bell != NULL && !s->damaged && hear_doubts(s, e) != 0)
+		return -1;
 	/* Nobody may come with a batch for long, and readers wait for a log that can be read. */
 	if (s->damaged)
 		return recover_replace(s, e);

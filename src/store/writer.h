@@ -49,6 +49,7 @@ struct store {
 
 	int wal_pages; /* as of the last commit */
 	int64_t tallied_us, swept_us, truncated_us, aged_us; /* monotonic: when last done */
+	int64_t heard_us, checked_us; /* the same: the bell's peers, and a doubt of theirs that was none */
 	int64_t commits;
 	int commit_us[COMMITS_KEPT];
 };

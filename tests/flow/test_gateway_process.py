@@ -18,7 +18,7 @@ from conftest import DOCUMENTED, PATTERNS, SLOW, free_port, program
 BUILD = os.path.abspath(os.environ.get("BUILDDIR", "build"))
 
 
-def until(what, seconds=5):
+def until(what, seconds=20):
     end = time.monotonic() + seconds * SLOW
     while time.monotonic() < end:
         got = what()
@@ -66,8 +66,18 @@ def start(d, *args, **kw):
 
 @pytest.fixture
 def gateway():
+    yield from running("--workers", "2")
+
+
+@pytest.fixture
+def patient_gateway(request):
+    """One that waits for the rest of a request longer than a busy machine takes to look whether it does."""
+    yield from running("--workers", str(getattr(request, "param", 2)), "-o", "gateway.receive_timeout=60s")
+
+
+def running(*args):
     with tempfile.TemporaryDirectory() as d:
-        p = start(d, "--listen", d + "/s", "--workers", "2")
+        p = start(d, "--listen", d + "/s", *args)
         p.where = d + "/s"
         until(lambda: up(p.where))
         yield p
@@ -150,7 +160,7 @@ def test_started_by_lighttpd_and_ended_with_it():
         everyone = gateways + until(lambda: len(w := workers(gateways[0])) == 2 and w)
         p.terminate()
         p.wait(10)  # its status is no matter of ours: 1 where it has not reaped its child yet, whatever program that is
-        until(lambda: not any(program(int(pid)) for pid in everyone), 12)
+        until(lambda: not any(program(int(pid)) for pid in everyone))
 
 
 def test_as_a_plain_cgi_program(service, redis_server, tmp_path):
@@ -215,11 +225,10 @@ def test_broken_peers_end_and_harm_nobody(gateway, bytes_sent):
     assert up(gateway.where)
 
 
-def test_64_idle_connections_block_nobody(gateway):
-    idle = [fcgi.connect(gateway.where) for _ in range(64)]
-    begin = time.monotonic()
-    assert up(gateway.where)
-    assert time.monotonic() - begin < 1
+def test_64_idle_connections_block_nobody(patient_gateway):
+    """Did they hold the 16 threads, there would be no answer for a minute; fcgi_client waits eight seconds."""
+    idle = [fcgi.connect(patient_gateway.where) for _ in range(64)]
+    assert up(patient_gateway.where)
     for s in idle:
         s.close()
 
@@ -232,7 +241,7 @@ def test_large_bodies_are_drained(gateway):
 def test_a_killed_worker_is_replaced(gateway):
     before = workers(gateway.pid)
     os.kill(int(before[0]), signal.SIGKILL)
-    until(lambda: before[0] not in workers(gateway.pid) and len(workers(gateway.pid)) == 2, 1)
+    until(lambda: before[0] not in workers(gateway.pid) and len(workers(gateway.pid)) == 2)
     assert up(gateway.where)
 
 
@@ -257,52 +266,72 @@ def test_what_killed_workers_counted_stays(gateway):
     assert list(after) == ["workers", "requests", "errors", "worker_restarts"]
 
 
-def descriptors(pids):
-    """What the descriptors of these processes are, as (link, fdinfo); processes that are gone have none."""
-    found = []
-    for pid in pids:
-        try:
-            for fd in os.listdir(f"/proc/{pid}/fd"):
-                with open(f"/proc/{pid}/fdinfo/{fd}") as f:
-                    found.append((os.readlink(f"/proc/{pid}/fd/{fd}"), f.read()))
-        except FileNotFoundError:
-            pass
+def descriptors(pid):
+    """What a process has open, as {fd: link}; nothing when it is gone."""
+    found = {}
+    try:
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            found[fd] = os.readlink(f"/proc/{pid}/fd/{fd}")
+    except FileNotFoundError:
+        pass
     return found
 
 
-def sockets(pids):
-    return sum(link.startswith("socket:") for link, _ in descriptors(pids))
+def watched_by(pid, fd):
+    """The descriptors that an epoll of this process watches."""
+    try:
+        with open(f"/proc/{pid}/fdinfo/{fd}") as f:
+            return [line.split()[1] for line in f if line.startswith("tfd:")]
+    except FileNotFoundError:
+        return []
 
 
-def watched(pids):
-    """How many descriptors the poll loops of these processes watch."""
-    return sum(info.count("tfd:") for link, info in descriptors(pids) if link == "anon_inode:[eventpoll]")
+def connections(pids, where):
+    """The sockets that a peer of the FastCGI listener at `where` is behind, in these processes; and the listener, in each."""
+    with open("/proc/net/unix") as f:
+        ours = {f"socket:[{words[6]}]" for words in map(str.split, f) if words[-1] == where}
+    return sum(link in ours for pid in pids for link in descriptors(pid).values())
 
 
-def test_sighup_lets_a_worker_finish():
-    whole = fcgi.head() + fcgi.record(fcgi.STDIN)
-    with tempfile.TemporaryDirectory() as d:
-        p = start(d, "--listen", d + "/s", "--workers", "1")
-        until(lambda: up(d + "/s"))
-        before = workers(p.pid)
-        until(lambda: sockets(before) == 1)
-        peers = [(fcgi.connect(d + "/s"), n) for n in (5, 30, len(whole) - 1)]
-        for s, n in peers:
-            s.sendall(whole[:n])
-        # In the hands of threads: the loop watches the listener and the signal only.
-        until(lambda: sockets(before) == 1 + len(peers) and watched(before) == 2)
-        p.send_signal(signal.SIGHUP)
-        until(lambda: watched(before) == 0)
-        for s, n in peers:
-            s.sendall(whole[n:])
-        for s, _ in peers:
-            out, ended, _ = fcgi.read_all(s)
-            assert ended and out.startswith(b"Status: 200"), out
-            s.close()
-        until(lambda: len(w := workers(p.pid)) == 1 and w != before)
-        assert up(d + "/s")
-        p.terminate()
-        assert p.wait(10) == 0
+def loops(pids, where):
+    """The epoll of each process that watches the listener, as (pid, fd)."""
+    with open("/proc/net/unix") as f:
+        listener = {f"socket:[{words[6]}]" for words in map(str.split, f) if words[-1] == where and words[3] == "00010000"}
+    found = []
+    for pid in pids:
+        there = descriptors(pid)
+        found += [(pid, fd) for fd, link in there.items() if link == "anon_inode:[eventpoll]"
+                  and any(there.get(t) in listener for t in watched_by(pid, fd))]
+    return found
+
+
+def watched(polls):
+    return sum(len(watched_by(*poll)) for poll in polls)
+
+
+@pytest.mark.parametrize("patient_gateway", [1], indirect=True)
+def test_sighup_lets_a_worker_finish(patient_gateway):
+    p, whole = patient_gateway, fcgi.head() + fcgi.record(fcgi.STDIN)
+    before = workers(p.pid)
+    [poll] = until(lambda: loops(before, p.where))
+    until(lambda: connections(before, p.where) == 1)
+    peers = [(fcgi.connect(p.where), n) for n in (5, 30, len(whole) - 1)]
+    for s, n in peers:
+        s.sendall(whole[:n])
+    # In the hands of threads: the loop watches the listener and the signal only.
+    until(lambda: connections(before, p.where) == 1 + len(peers) and watched([poll]) == 2)
+    p.send_signal(signal.SIGHUP)
+    until(lambda: watched([poll]) == 0)
+    for s, n in peers:
+        s.sendall(whole[n:])
+    for s, _ in peers:
+        out, ended, _ = fcgi.read_all(s)
+        assert ended and out.startswith(b"Status: 200"), out
+        s.close()
+    until(lambda: len(w := workers(p.pid)) == 1 and w != before)
+    assert up(p.where)
+    p.terminate()
+    assert p.wait(10) == 0
 
 
 def test_sighup_replaces_the_workers_and_loses_no_request(gateway):
@@ -323,7 +352,7 @@ def test_sighup_replaces_the_workers_and_loses_no_request(gateway):
     try:
         until(lambda: min(done) > 10)
         gateway.send_signal(signal.SIGHUP)
-        until(lambda: len(w := workers(gateway.pid)) == 2 and not set(w) & set(before), 10)
+        until(lambda: len(w := workers(gateway.pid)) == 2 and not set(w) & set(before))
         settled = min(done)
         until(lambda: min(done) > settled + 10)
     finally:
@@ -334,17 +363,19 @@ def test_sighup_replaces_the_workers_and_loses_no_request(gateway):
     assert health(gateway.where)["worker_restarts"] == 2
 
 
-def test_sigterm_finishes_what_was_begun(gateway):
+def test_sigterm_finishes_what_was_begun(patient_gateway):
+    gateway = patient_gateway
     pids, whole = workers(gateway.pid), fcgi.head() + fcgi.record(fcgi.STDIN)
-    until(lambda: sockets(pids) == 2)  # nothing but the listener, in each
+    polls = until(lambda: len(found := loops(pids, gateway.where)) == 2 and found)
+    until(lambda: connections(pids, gateway.where) == 2)  # nothing but the listener, in each
     # Some have said nothing yet, some are in the middle of their request.
     peers = [(fcgi.connect(gateway.where), n) for n in (0, 0, 5, 30, len(whole) - 1)]
     for s, n in peers:
         s.sendall(whole[:n])
-    until(lambda: sockets(pids) == 2 + len(peers))
+    until(lambda: connections(pids, gateway.where) == 2 + len(peers))
     gateway.terminate()
     # They have heard of it when they watch no listener any more, nor for the signal: only the two that are silent.
-    until(lambda: watched(pids) == 2)
+    until(lambda: watched(polls) == 2)
     for s, n in peers:
         s.sendall(whole[n:])
     for s, _ in peers:
@@ -358,4 +389,4 @@ def test_a_killed_parent_takes_its_workers_along(gateway):
     pids = workers(gateway.pid)
     gateway.kill()
     gateway.wait()
-    until(lambda: not any(os.path.exists(f"/proc/{p}/fd/0") for p in pids), 1)
+    until(lambda: not any(os.path.exists(f"/proc/{p}/fd/0") for p in pids))

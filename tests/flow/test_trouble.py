@@ -97,6 +97,28 @@ def test_kill_9_of_the_subscriber_under_load(service, redis_server, tmp_path):
     db.close()
 
 
+def test_damage_that_only_readers_meet_begins_a_new_log(service, redis_server, tmp_path):
+    """The subscriber's cache hides it from the subscriber: a worker finds it, and says so."""
+    simulate(redis_server.url, "--rate", 0, "--count", 3000, "--seed", 9).communicate(timeout=60)
+    until(lambda: service.received() >= 3000, "all are counted")
+    old = service.json("/v1/patterns")["cursor"]
+    for name, keep in (("tickgate.db", 4096), ("tickgate.db-wal", 32)):
+        path = tmp_path / "state" / name
+        with open(path, "r+b") as f:
+            f.seek(keep)
+            f.write(b"\xa5" * max(0, path.stat().st_size - keep))
+    fresh = lambda: (a := service.get("/v1/patterns")).status_code == 200 and a.json()["cursor"]
+    new = until(lambda: (c := fresh()) and c.rsplit("-", 1)[0] != old.rsplit("-", 1)[0] and c, "a log of another epoch")
+    redis_server.publish(PATTERNS, DOCUMENTED)
+    until(lambda: service.data(f"/v1/patterns?after={new}"), "new events")
+    page = service.json(f"/v1/patterns?after={old}")
+    assert page["reset"] == {"reason": "epoch_changed", "lost": None} and page["count"] == 1
+    assert service.get(f"/v1/patterns?after={old}&on_gap=fail").status_code == 410
+    assert service.json("/v1/health")["status"] == "ok"
+    assert len(list((tmp_path / "state").glob("tickgate.db.damaged-*[0-9]"))) == 1, "the old one is kept, aside"
+    assert len(logged(service, "log_damaged")) == 1
+
+
 def test_a_subscriber_that_hangs_makes_answers_stale(service):
     pid = service.pid("tickgate-subscriber")
     os.kill(pid, signal.SIGSTOP)
@@ -109,10 +131,16 @@ def test_a_subscriber_that_hangs_makes_answers_stale(service):
     until(lambda: not service.json("/v1/patterns")["stale"], "fresh again")
 
 
+def logged(service, event):
+    """When the service's log says that this happened, each time, in epoch seconds: what the test sees comes later on a busy machine."""
+    lines = [line.split() for line in service.log.read_text().splitlines()]
+    return [datetime.datetime.fromisoformat(words[0].replace("Z", "+00:00")).timestamp()
+            for words in lines if len(words) > 2 and words[2] == event]
+
+
 def test_a_killed_worker_is_replaced_within_a_second_and_nobody_notices(service):
     before = until(lambda: len(service.workers()) == 2 and service.workers(), "two workers")
     os.kill(before[0], signal.SIGKILL)
-    killed_at = time.monotonic()
     answers = []
 
     def replaced():
@@ -121,7 +149,8 @@ def test_a_killed_worker_is_replaced_within_a_second_and_nobody_notices(service)
         return len(now) == 2 and before[0] not in now
 
     until(replaced, "another worker")
-    assert time.monotonic() - killed_at < 1 * SLOW
+    died, started = (logged(service, event)[-1] for event in ("worker_died", "worker_started"))
+    assert 0 <= started - died < 1
     assert set(answers) == {200}
     assert before[1] in service.workers()
 
@@ -129,11 +158,11 @@ def test_a_killed_worker_is_replaced_within_a_second_and_nobody_notices(service)
 def test_a_killed_parent_takes_its_workers_along_and_is_started_again(service):
     parent, workers = service.pid("tickgate.fcgi"), service.workers()
     os.kill(parent, signal.SIGKILL)
-    killed_at = time.monotonic()
+    killed_at = time.time()
     until(lambda: not any(program(w) == "tickgate.fcgi" for w in workers), "its workers have ended")
     assert service.get("/v1/patterns").status_code == 200, "the connection waits in the backlog"
-    assert time.monotonic() - killed_at < 1.5 * SLOW
     assert service.pid("tickgate.fcgi") != parent
+    assert logged(service, "ready")[-1] - killed_at < 1 * SLOW
 
 
 def test_events_and_ids_survive_a_restart_of_everything(launch, redis_server, tmp_path):

@@ -83,6 +83,33 @@ test_dead_peer(void **state)
 	bell_close(b);
 }
 
+/* A doubt is heard once, also of one who has gone meanwhile; those who say nothing do not doubt. */
+static void
+test_doubt(void **state)
+{
+	struct bell *b = bell_open(path, NULL);
+	int quiet = bell_connect(path, NULL), loud = bell_connect(path, NULL);
+
+	(void)state;
+	bell_accept(b);
+	assert_false(bell_doubted(b));
+	bell_doubt(path);
+	bell_accept(b);
+	assert_int_equal(bell_peers(b), 3);
+	assert_true(bell_doubted(b));
+	assert_false(bell_doubted(b));
+	assert_int_equal(bell_peers(b), 2);
+	/* Whatever is sent, and however much: no more than one datagram at a time is looked at. */
+	while (send(loud, path, sizeof(path), MSG_DONTWAIT) > 0)
+		;
+	assert_true(bell_doubted(b));
+	assert_true(bell_doubted(b));
+	close(loud);
+	close(quiet);
+	bell_close(b);
+	bell_doubt(path);
+}
+
 static void
 test_live_and_stale(void **state)
 {
@@ -109,6 +136,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_newest_ring, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_dead_peer, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_doubt, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_live_and_stale, setup, teardown),
 	};
 

@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 
+#include "store/reader.h"
+
 static int64_t
 append_one(struct store *s, const char *channel, int64_t time_ms)
 {
@@ -238,14 +240,29 @@ overwrite(int ready)
 		assert_int_equal(pwrite(fd, junk, sizeof(junk), at), (ssize_t)sizeof(junk));
 }
 
-/* Everything is in the database file, and that is junk; nothing of it is in memory. */
+/* Everything is in the database file, and that is junk; the writer has what it had in memory. */
 static void
-damage(struct store *s)
+overwrite_file(struct store *s)
 {
 	assert_int_equal(
 	    sqlite3_wal_checkpoint_v2(s->db.conn, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL), SQLITE_OK);
 	log_in_child(overwrite, false);
+}
+
+/* The same, and nothing of it is in memory. */
+static void
+damage(struct store *s)
+{
+	overwrite_file(s);
 	sqlite3_db_release_memory(s->db.conn);
+}
+
+/* Listens for doubts, though a second has not passed. */
+static void
+hear(struct store *s)
+{
+	s->heard_us = 0;
+	log_tend(s, true);
 }
 
 static void
@@ -297,6 +314,51 @@ test_damaged_in_calm(void **state)
 	log_tend(s, true);
 	log_check();
 	log_close(s);
+}
+
+/* Damage that the writer's cache hides from it: a reader meets it and says so. */
+static void
+test_damaged_for_readers(void **state)
+{
+	struct store_opts opts = { .bell_path = NULL };
+	struct err e = { .code = ERR_NONE };
+	struct reader *r;
+	struct snapshot snap;
+	struct store *s;
+	char bell[100], epoch[16];
+
+	(void)state;
+	snprintf(bell, sizeof(bell), "%s/%s", log_dir, BELL_FILE);
+	opts.bell_path = bell;
+	s = log_open_with(opts);
+	assert_int_equal(try_batch(s, 2000, &e), 0);
+	memcpy(epoch, s->epoch, sizeof(epoch));
+	assert_non_null(r = reader_new(log_dir, &e));
+	reader_set_bell(r, bell);
+	/* A doubt without a reason costs a check, and the next one is not listened to for a while. */
+	bell_doubt(bell);
+	hear(s);
+	assert_true(s->checked_us > 0);
+	assert_string_equal(s->epoch, epoch);
+	overwrite_file(s);
+	assert_int_equal(read_begin(r, &snap, &e), -1);
+	assert_int_equal(e.code, ERR_CORRUPT);
+	hear(s);
+	assert_string_equal(s->epoch, epoch);
+	s->checked_us = r->doubted_us = 0;
+	assert_int_equal(read_begin(r, &snap, &e), -1);
+	/* Not twice within a second. */
+	assert_int_equal(read_begin(r, &snap, &e), -1);
+	hear(s);
+	assert_string_not_equal(s->epoch, epoch);
+	assert_int_equal(count_files("db.damaged-[0-9]*$"), 1);
+	assert_false(bell_doubted(s->bell));
+	assert_int_equal(read_begin(r, &snap, &e), 0);
+	assert_string_equal(snap.epoch, s->epoch);
+	read_end(r);
+	reader_free(r);
+	log_close(s);
+	log_check();
 }
 
 static void
@@ -484,6 +546,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_full_at_start, log_setup, log_teardown),
 		cmocka_unit_test_setup_teardown(test_damaged_in_batch, log_setup, log_teardown),
 		cmocka_unit_test_setup_teardown(test_damaged_in_calm, log_setup, log_teardown),
+		cmocka_unit_test_setup_teardown(test_damaged_for_readers, log_setup, log_teardown),
 		cmocka_unit_test_setup_teardown(test_damaged_and_full, log_setup, log_teardown),
 		cmocka_unit_test_setup_teardown(test_foreign, log_setup, log_teardown),
 		cmocka_unit_test_setup_teardown(test_copied, log_setup, log_teardown),
