@@ -1,8 +1,12 @@
 /* log - see log.h. The one room with state of its own: the level and the style, set once before threads start. */
 #include "base/log.h"
 
+#include <inttypes.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -25,12 +29,26 @@ static const char *const level_names[] = {
 	[LOG_LEVEL_DEBUG] = "debug",
 };
 
+/* The variable alone says little: a web server under systemd hands it on to programs whose stderr is its error log. */
+static bool
+stderr_is_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	char ours[64];
+	struct stat st;
+
+	if (stream == NULL || fstat(STDERR_FILENO, &st) != 0)
+		return false;
+	snprintf(ours, sizeof(ours), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+	return strcmp(stream, ours) == 0;
+}
+
 void
 log_init(enum log_level level, const char *program)
 {
 	log_set_level(level);
 	logging.program = program;
-	logging.journal = getenv("JOURNAL_STREAM") != NULL;
+	logging.journal = stderr_is_journal();
 }
 
 void

@@ -5,7 +5,7 @@
  *
  * A line is a slug that never changes (grep for it, alert on it) and fields. Values are escaped here, so anything from
  * outside may be logged: control characters, quotes and bytes that are not UTF-8 leave as \xhh, and a value is cut at 512 bytes. Under
- * systemd (JOURNAL_STREAM is set) the time is left out and the line begins with the syslog priority, "<4>". A line
+ * systemd (JOURNAL_STREAM names our stderr) the time is left out and the line begins with the syslog priority, "<4>". A line
  * is one write(2): threads and processes do not mix theirs. Secrets are the caller's business: never pass one.
  */
 #ifndef BASE_LOG_H

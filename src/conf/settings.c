@@ -1,6 +1,6 @@
 /*
  * settings - every setting, one row each. Defaults are written as one would write them in the file; the test
- * tests/unit/conf/test_settings.c reads each of them, and docs/man/tickgate.conf.5 has a line for each.
+ * tests/unit/conf/test_conf.c reads each of them, and docs/man/tickgate.conf.5 has a line for each.
  */
 #include "conf/settings.h"
 
