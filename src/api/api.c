@@ -13,6 +13,8 @@
 #include "http/cors.h"
 #include "store/bell.h"
 
+#define LINES_A_MINUTE 5 /* of each request thread, about a log that cannot be read */
+
 struct api *
 api_new(const struct conf *conf, const struct api_shared *shared, struct err *e)
 {
@@ -78,14 +80,22 @@ api_handle(struct api *a, struct request *request, struct reply *reply)
 	reply_vary(reply);
 }
 
+/* A broken log fails every request: one line each would fill the disk next. */
 void
-api_read_failed(struct reply *reply, const struct err *e)
+api_unreadable(struct api *a, const struct err *e)
 {
+	if (e->code != ERR_MISSING && log_allowed(&a->unreadable, LINES_A_MINUTE, "log_unreadable"))
+		log_err(LOG_LEVEL_ERROR, "log_unreadable", e);
+}
+
+void
+api_read_failed(struct api *a, struct reply *reply, const struct err *e)
+{
+	api_unreadable(a, e);
 	if (e->code == ERR_MISSING) {
 		reply_problem(reply, PROBLEM_STARTING, "there is no log yet: the subscriber has not created it", NULL);
 		return;
 	}
-	log_err(LOG_LEVEL_ERROR, "log_unreadable", e);
 	reply_problem(reply, PROBLEM_STORAGE_UNAVAILABLE, "the log cannot be read at the moment", NULL);
 }
 
@@ -96,7 +106,7 @@ api_begin(struct api *a, struct snapshot *snap, struct reply *reply)
 
 	if (read_begin(a->reader, snap, &e) == 0)
 		return 0;
-	api_read_failed(reply, &e);
+	api_read_failed(a, reply, &e);
 	return -1;
 }
 

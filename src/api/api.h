@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "api/access.h"
+#include "base/log.h"
 #include "conf/conf.h"
 #include "http/counters.h"
 #include "http/route.h"
@@ -38,6 +39,7 @@ struct api {
 	ino_t state_ino; /* of the file it was read from: it is reread when either changed */
 	struct timespec state_mtim;
 	char state_path[4096];
+	struct log_limit unreadable; /* lines about a log that cannot be read */
 };
 
 /* `shared` (copied) may be NULL. */

@@ -117,7 +117,7 @@ rejects_get(void *app, struct exchange *x, struct reply *reply)
 	api_json(reply, "no-store");
 	buf_add_str(&reply->body, "{\"data\":[");
 	if (read_rejects(a->reader, limit->given ? (int)limit->n : LIMIT_DEFAULT, add_reject, &rows, &e) != 0)
-		api_read_failed(reply, &e);
+		api_read_failed(a, reply, &e);
 	else
 		buf_printf(&reply->body, "],\"count\":%lld}", (long long)rows.n);
 	read_end(a->reader);

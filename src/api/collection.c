@@ -202,7 +202,7 @@ collection_get(void *app, struct exchange *x, struct reply *reply)
 		reply_problem(reply, PROBLEM_CURSOR_EXPIRED,
 		    "the id is older than what is kept, or is of no place in this log: start again without it", NULL);
 	else if (answer(&c, reply, &e) != 0)
-		api_read_failed(reply, &e);
+		api_read_failed(c.a, reply, &e);
 	page_fini(&c.page);
 	read_end(c.a->reader);
 }

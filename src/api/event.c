@@ -28,7 +28,7 @@ give_event(struct api *a, const struct snapshot *snap, int64_t seq, struct reply
 	rc = read_event(a->reader, seq, json_add_row, &one, &e);
 	buf_add_char(&reply->body, '}');
 	if (rc < 0)
-		api_read_failed(reply, &e);
+		api_read_failed(a, reply, &e);
 	else if (rc == 0)
 		not_there(snap, seq, reply);
 }

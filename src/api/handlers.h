@@ -29,8 +29,10 @@ void errors_post(void *app, struct exchange *x, struct reply *reply);
 /* Begins a snapshot, or answers 503 and returns -1. End it with read_end(). */
 int api_begin(struct api *a, struct snapshot *snap, struct reply *reply);
 
-/* Answers 503, or 500 for want of memory, for a read that failed; logs the cause. What the reply held is forgotten. */
-void api_read_failed(struct reply *reply, const struct err *e);
+/* Answers 503 for a read that failed, and logs the cause. What the reply held is forgotten. */
+void api_read_failed(struct api *a, struct reply *reply, const struct err *e);
+/* Logs why the log cannot be read, a few times a minute; that there is none yet is not logged. */
+void api_unreadable(struct api *a, const struct err *e);
 
 /*
  * The envelope of a single live resource: {"data": …,"cursor":"…","stale":…}, to be followed from `snap`. Between the two the handler adds the

@@ -5,7 +5,6 @@
 #include "config.h"
 
 #include "api/handlers.h"
-#include "base/log.h"
 
 /* What the log contributes; `there` is false when it cannot be read. */
 struct log_part {
@@ -51,8 +50,7 @@ read_log_part(struct api *a, struct log_part *log)
 	log->there = true;
 	return;
 failed:
-	if (e.code != ERR_MISSING)
-		log_err(LOG_LEVEL_ERROR, "log_unreadable", &e);
+	api_unreadable(a, &e);
 }
 
 static const char *

@@ -80,6 +80,6 @@ snapshot_get(void *app, struct exchange *x, struct reply *reply)
 	if (api_begin(a, &snap, reply) != 0)
 		return;
 	if (give_snapshot(a, x, symbols, &snap, reply, &e) != 0)
-		api_read_failed(reply, &e);
+		api_read_failed(a, reply, &e);
 	read_end(a->reader);
 }

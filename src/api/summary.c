@@ -129,6 +129,6 @@ summary_get(void *app, struct exchange *x, struct reply *reply)
 	if (api_begin(a, &snap, reply) != 0)
 		return;
 	if (give_summary(a, x, &snap, reply, &e) != 0)
-		api_read_failed(reply, &e);
+		api_read_failed(a, reply, &e);
 	read_end(a->reader);
 }

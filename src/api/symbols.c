@@ -124,7 +124,7 @@ symbols_get(void *app, struct exchange *x, struct reply *reply)
 	api_json(reply, "no-cache");
 	api_cursor_header(reply, snap.epoch, snap.head);
 	if (give_directory(a, x, &q, &snap, &d, &e) != 0)
-		api_read_failed(reply, &e);
+		api_read_failed(a, reply, &e);
 	buf_fini(&d.last);
 	read_end(a->reader);
 }
@@ -182,6 +182,6 @@ symbol_get(void *app, struct exchange *x, struct reply *reply)
 	if (known == 0)
 		reply_problem(reply, PROBLEM_SYMBOL_NOT_FOUND, "nothing is kept of this symbol", NULL);
 	else if (known < 0 || give_symbol(a, x, &snap, reply, &e) != 0)
-		api_read_failed(reply, &e);
+		api_read_failed(a, reply, &e);
 	read_end(a->reader);
 }
