@@ -1,12 +1,12 @@
 #!/usr/bin/python3
-"""The supervisor behind `./dev run`: a private Redis, the subscriber, the gateway, lighttpd and the simulator.
+"""The supervisor behind `./dev run`: a private Redis, the subscriber, the gateway, a web server (web.py) and the simulator.
 
 It stays in the foreground, and everything it starts is in its session and dies with it (PR_SET_PDEATHSIG). Children
 get process groups of their own, so that a terminal's Ctrl-C reaches the supervisor alone, which then stops them in
 order: those who feed first, the log last. It holds the FastCGI socket itself and hands it to the gateway as systemd
 would (LISTEN_FDS), so that connections wait in the backlog while a dead gateway is replaced.
 
-What ends it: SIGINT or SIGTERM (exit 0), lighttpd or the private redis-server dying, a program that cannot start (exit 1).
+What ends it: SIGINT or SIGTERM (exit 0), the web server or the private redis-server dying, a program that cannot start (exit 1).
 The tests in tests/flow run the service through this file too.
 """
 
@@ -15,7 +15,6 @@ import ctypes
 import http.client
 import json
 import os
-import resource
 import shlex
 import shutil
 import signal
@@ -24,7 +23,8 @@ import sys
 import tempfile
 import time
 
-HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+import web
+
 SOCKET_PATH_MAX = 100  # sockaddr_un has 108
 STOP_SECONDS = 12  # the programs promise 10
 PR_SET_PDEATHSIG = 1
@@ -52,9 +52,11 @@ class Process:
     then after longer and longer pauses up to `pause_max` seconds.
     """
 
-    def __init__(self, name, argv, env=None, listener=None, essential=False, pause_max=1.0, log=None):
+    def __init__(self, name, argv, env=None, listener=None, essential=False, pause_max=1.0, log=None,
+                 user=None):
         self.name, self.argv, self.env = name, argv, env or {}
         self.listener, self.essential, self.pause_max, self.log = listener, essential, pause_max, log
+        self.user = user  # (uid, gid) to run as
         self.pid, self.started, self.pause, self.start_at = None, 0.0, 0.0, None
 
     def start(self):
@@ -71,6 +73,11 @@ class Process:
 
     def _become(self, parent):
         os.setpgid(0, 0)
+        if self.user is not None:
+            os.setgroups([])
+            os.setgid(self.user[1])
+            os.setuid(self.user[0])
+        # After setuid, which takes it back.
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
         if os.getppid() != parent:
             os._exit(0)
@@ -181,6 +188,7 @@ class Run:
         self.options = options
         self.processes = []
         self.run_dir = None
+        self.web = None
         self.redis_port = None
         self.stopping = False
 
@@ -190,30 +198,43 @@ class Run:
         o = self.options
         check_port(o.port)
         self.run_dir = make_run_dir()
-        state = os.path.abspath(o.state) if o.state else os.path.join(self.run_dir, "state")
-        try:
-            os.makedirs(state, mode=0o750, exist_ok=True)
-        except OSError as e:
-            raise Failure(f"--state {state}: {e.strerror}") from None
+        self.web = web.Web(o.server, o.mount, o.port, self.run_dir, find_program)
+        state = self.state_dir()
         url = o.redis or self.start_redis()
         settings = {"paths.state_dir": state, "paths.run_dir": self.run_dir, "gateway.workers": str(o.workers)}
+        settings.update(setting.split("=", 1) for setting in o.settings)
         # Not /etc/tickgate/tickgate.conf: what is tried here must not depend on what is installed. The URL goes by the
         # environment, since it may hold a password and anyone can read a command line.
         arguments = ["-c", os.devnull]
         for name, value in settings.items():
             arguments += ["-o", f"{name}={value}"]
-        for setting in o.settings:
-            arguments += ["-o", setting]
         env = {"REDIS_URL": url}
         os.environ.pop("TICKGATE_REDIS_URL", None)  # it would stand over REDIS_URL
 
         self.add(Process("tickgate-subscriber", [self.built("tickgate-subscriber"), *arguments], env, pause_max=10.0))
-        self.add(Process("tickgate.fcgi", [self.built("tickgate.fcgi"), *arguments], env, listener=self.listen(), pause_max=0.8))
-        lighttpd = find_program("lighttpd")
-        self.add(Process("lighttpd", [lighttpd, "-D", "-f", self.lighttpd_config()], essential=True))
+        gateway = self.built("tickgate.fcgi")
+        if not self.web.starts_gateway:
+            self.add(Process("tickgate.fcgi", [gateway, *arguments], env, listener=self.listen(), pause_max=0.8))
+        environment = {"TICKGATE_" + name.replace(".", "_").upper(): value for name, value in settings.items()}
+        user = (self.web.uid, self.web.gid) if self.web.uid is not None else None
+        self.add(Process(o.server, self.web.argv(gateway, environment), essential=True, user=user))
         if o.demo if o.demo is not None else not o.redis:
             simulator = [self.built("tickgate-sim"), "--symbols", "10", "--rate", "50", *o.sim]
             self.add(Process("tickgate-sim", simulator, env, pause_max=10.0))
+
+    def state_dir(self):
+        """Where the log is; the web server's group gets at it, and at the run directory, only to read."""
+        o = self.options
+        state = os.path.abspath(o.state) if o.state else os.path.join(self.run_dir, "state")
+        try:
+            os.makedirs(state, mode=0o750, exist_ok=True)
+        except OSError as e:
+            raise Failure(f"--state {state}: {e.strerror}") from None
+        if self.web.gid is not None:
+            for path, mode in ((self.run_dir, 0o2710), (state, 0o2750)):
+                os.chown(path, -1, self.web.gid)
+                os.chmod(path, mode)
+        return state
 
     def add(self, process):
         process.start()
@@ -252,30 +273,11 @@ class Run:
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         listener.bind(path)
         os.chmod(path, 0o660)
+        if self.web.gid is not None:
+            os.chown(path, -1, self.web.gid)
         listener.listen(4096)
         self.listener = listener
         return listener
-
-    def lighttpd_config(self):
-        """Fills in etc/lighttpd/tickgate.conf.in, the sample that is shipped."""
-        with open(os.path.join(HERE, "etc/lighttpd/tickgate.conf.in")) as f:
-            text = f.read()
-        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-        descriptors = 65535 if limit == resource.RLIM_INFINITY else min(limit, 65535)
-        values = {
-            "port": str(self.options.port),
-            "address": "127.0.0.1",
-            "www": os.path.join(HERE, "www"),
-            "socket": os.path.join(self.run_dir, "fcgi.sock"),
-            "max_fds": str(descriptors),
-            "max_connections": str(descriptors // 2),
-        }
-        for name, value in values.items():
-            text = text.replace(f"@{name}@", value)
-        path = os.path.join(self.run_dir, "lighttpd.conf")
-        with open(path, "w") as f:
-            f.write(text)
-        return path
 
     # ---- running ----
 
@@ -305,11 +307,11 @@ class Run:
         return max(0.0, min(times) - time.monotonic()) if times else 5.0
 
     def serves(self):
-        return all(fetch(self.options.port, path)[0] == 200 for path in ("/livez", "/readyz"))
+        return all(fetch(self.options.port, self.options.mount + path)[0] == 200 for path in ("livez", "readyz"))
 
     def unacknowledged(self):
         """The channels that Redis has not acknowledged; None when the answer is not to be had."""
-        status, answer = fetch(self.options.port, "/v1/channels")
+        status, answer = fetch(self.options.port, self.options.mount + "v1/channels")
         if status != 200 or answer is None:
             return None
         return [c["channel"] for c in answer["data"] if not c["subscribed"]] if answer["data"] else None
@@ -334,11 +336,11 @@ class Run:
             self.wait_signal(0.03)
 
     def announce(self):
-        base = f"http://127.0.0.1:{self.options.port}"
-        print(f"tickgate: ready on {base}/")
-        print(f"curl -s '{base}/v1/patterns?limit=3'")
-        print(f"curl -s '{base}/v1/symbols/AAPL/patterns?limit=3'")
-        print(f"curl -s '{base}/v1/health'")
+        base = f"http://127.0.0.1:{self.options.port}{self.options.mount}"
+        print(f"tickgate: ready on {base}")
+        print(f"curl -s '{base}v1/patterns?limit=3'")
+        print(f"curl -s '{base}v1/symbols/AAPL/patterns?limit=3'")
+        print(f"curl -s '{base}v1/health'")
         if self.redis_port is not None:
             print(f"redis-cli -p {self.redis_port} PUBLISH tickstock:patterns:streaming {shlex.quote(EXAMPLE)}")
         sys.stdout.flush()
@@ -351,7 +353,7 @@ class Run:
 
     def stop(self):
         """Those who feed first, then the web side, then the subscriber (it drains and says clean), Redis last."""
-        for name in ("tickgate-sim", "lighttpd", "tickgate.fcgi", "tickgate-subscriber", "redis-server"):
+        for name in ("tickgate-sim", self.options.server, "tickgate.fcgi", "tickgate-subscriber", "redis-server"):
             for p in self.processes:
                 if p.name == name:
                     self.end(p)
@@ -377,7 +379,8 @@ def parse(argv):
     parser.add_argument("--redis", metavar="URL", help="an own Redis; without it a private one is started")
     parser.add_argument("--state", metavar="DIR", help="keeps the database in DIR; without it, it goes at the end")
     parser.add_argument("--workers", type=int, default=2, metavar="N", help="processes of the gateway (2)")
-    parser.add_argument("--server", choices=["lighttpd", "apache", "nginx"], default="lighttpd", help="the web server")
+    parser.add_argument("--server", choices=web.SERVERS, default="lighttpd", help="the web server (lighttpd)")
+    parser.add_argument("--mount", choices=web.MOUNTS, default="/", help="where it has the page and the API (/)")
     demo = parser.add_mutually_exclusive_group()
     demo.add_argument("--demo", action="store_true", default=None, help="run the simulator (default without --redis)")
     demo.add_argument("--no-demo", action="store_false", dest="demo", help="do not")
@@ -386,8 +389,6 @@ def parse(argv):
     parser.add_argument("--sim", action="append", default=[], help=argparse.SUPPRESS)  # further arguments of the simulator
     parser.add_argument("--check", action="store_true", help=argparse.SUPPRESS)  # only the options
     options = parser.parse_args(argv)
-    if options.server != "lighttpd":
-        parser.exit(2, f"dev run: --server {options.server} comes in a later version; this one serves with lighttpd\n")
     if not 1 <= options.port <= 65535:
         parser.error("--port: 1 to 65535")
     if not 1 <= options.workers <= 64:

@@ -359,14 +359,13 @@ static int
 check_together(const struct conf *c, struct err *e)
 {
 	const char *base = conf_str(c, SETTING_GATEWAY_BASE_PATH);
-	size_t n = strlen(base);
 
 	if (conf_int(c, SETTING_REDIS_BACKOFF_MIN) > conf_int(c, SETTING_REDIS_BACKOFF_MAX)) {
 		err_set(e, ERR_CONFIG, "redis.backoff_min is above redis.backoff_max");
 		return -1;
 	}
-	if (n > 0 && (base[0] != '/' || base[n - 1] == '/')) {
-		err_set(e, ERR_CONFIG, "gateway.base_path: begins with '/' and does not end with one, or is empty");
+	if (base[0] != '\0' && base[0] != '/') {
+		err_set(e, ERR_CONFIG, "gateway.base_path: begins with '/', or is empty");
 		return -1;
 	}
 	return 0;

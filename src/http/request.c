@@ -124,7 +124,9 @@ static int
 take_path(struct request *r, request_var_fn var, void *arg, const char *base_path)
 {
 	struct text script = text_of(var(arg, "SCRIPT_NAME", 0)), info = text_of(var(arg, "PATH_INFO", 0));
-	struct text base = text_of(base_path);
+	/* Only the web server's configuration can set it, so one gateway can be mounted at several points: no header gets such a name. */
+	const char *mounted = var(arg, "TICKGATE_GATEWAY_BASE_PATH", 0);
+	struct text base = text_of(mounted != NULL ? mounted : base_path);
 	char *whole;
 
 	while (base.n > 0 && base.p[base.n - 1] == '/')

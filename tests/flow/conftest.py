@@ -1,6 +1,7 @@
 """The service as users run it: private redis-server, subscriber, gateway and lighttpd, started by tools/run.py on free ports.
 
-BUILDDIR names the build under test. Nothing here sleeps: `until` polls a condition that must come true by a deadline.
+BUILDDIR names the build under test. `--web=SERVER:MOUNT` puts another web server before it (lighttpd:/ by default), with which the
+tests marked `web` pass too: they are all that a client can see. Nothing here sleeps: `until` polls a condition that must come true by a deadline.
 A service whose log shows a sanitizer's report fails its test.
 """
 
@@ -28,6 +29,15 @@ DOCUMENTED = (
     '"bar_count":5,"metadata":{"open":150.0,"high":151.0,"low":149.5,"close":150.2}}'
 )
 REPORTS = re.compile(r"(AddressSanitizer|LeakSanitizer|UndefinedBehaviorSanitizer|runtime error:).*")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--web", default="lighttpd:/", metavar="SERVER:MOUNT", help="the web server, and where it has the API")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "web: what clients see; passes behind every web server")
+    Service.server, Service.at = config.getoption("--web").split(":")
 
 
 def free_port():
@@ -86,7 +96,11 @@ class Redis:
 class Service:
     """One `tools/run.py`, its programs, and its API."""
 
-    def __init__(self, directory, *options, command=None):
+    server, at = "lighttpd", "/"
+
+    def __init__(self, directory, *options, command=None, server=None, at=None):
+        self.server, self.at = server or self.server, at or self.at
+        self.mount = self.at.rstrip("/")
         self.port = free_port()
         self.log = directory / "service.log"
         self.state = directory / "state"
@@ -97,9 +111,9 @@ class Service:
                 del env[name]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [str(a) for a in (*command, "--port", self.port, *options)], env=env, cwd=ROOT, stdin=subprocess.DEVNULL,
+                [str(a) for a in (*command, "--port", self.port, "--server", self.server, "--mount", self.at, *options)], env=env, cwd=ROOT, stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE, stderr=log, start_new_session=True)
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://127.0.0.1:{self.port}{self.mount}"
         self.session = requests.Session()
         self.session.trust_env = False
         self.output = []
@@ -122,6 +136,9 @@ class Service:
         return self.output
 
     def get(self, path, **more):
+        """`path` begins below the mount point, or at it, as links in answers do."""
+        if self.mount:
+            path = path.removeprefix(self.mount)
         try:
             return self.session.get(self.url + path, timeout=30, **more)
         except requests.exceptions.ConnectionError as e:
@@ -255,7 +272,9 @@ def launch(tmp_path):
 @pytest.fixture
 def service(launch, redis_server, tmp_path):
     """The usual one: on the test's own Redis, without the simulator."""
-    return launch("--redis", redis_server.url, "--state", tmp_path / "state", "--no-demo")
+    # A CGI program runs as www-data, who may not enter pytest's directories: then the log is where the sockets are.
+    state = () if "cgi" in Service.server else ("--state", tmp_path / "state")
+    return launch("--redis", redis_server.url, *state, "--no-demo")
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,10 @@
 """The contract around the data: methods, faults that name themselves, paging, the web server's part."""
 
-import subprocess
-
 import pytest
 
-from conftest import BUILD, DOCUMENTED, PATTERNS, ROOT, seq, simulate, until, walk
+from conftest import DOCUMENTED, PATTERNS, ROOT, seq, simulate, until, walk
 
+pytestmark = pytest.mark.web
 MAIN = "/v1/patterns"
 
 
@@ -81,7 +80,7 @@ def test_a_query_that_is_wrong_in_four_ways_is_told_all_four(service):
     ("/v1/nothing", 404, "route_not_found"),
     ("/v1/symbols/NEVERSEEN", 404, "symbol_not_found"),
     ("/v1/events/zzzzzzzz-1", 410, "event_expired"),  # of another epoch
-    ("/v1/stream", 404, "route_not_found"),
+    ("/v1/streams", 404, "route_not_found"),
 ])
 def test_faults_have_their_codes(service, path, status, code):
     answer = service.get(path)
@@ -103,7 +102,11 @@ def test_queries_of_8_kib_are_read_and_longer_ones_are_told_so(service):
         return service.get(f"{MAIN}?symbols=" + "A" * (n - len("symbols=")))
 
     assert ask(8192).json()["code"] == "invalid_symbol"
-    for answer in (ask(8193), ask(16000), service.get("/v1/symbols/" + "A" * 4100)):
+    answers = [ask(8193), ask(16000), service.get("/v1/symbols/" + "A" * 4100)]
+    if "cgi" in service.server:
+        # Apache looks for the program of a path among its files, where such a path is too long.
+        assert answers.pop().status_code == 403
+    for answer in answers:
         assert answer.status_code == 414 and answer.json()["code"] == "uri_too_long"
     most = ",".join(f"S{i}" for i in range(200))
     assert service.get(f"{MAIN}?symbols={most}").status_code == 200
@@ -151,10 +154,10 @@ def test_probes_and_index(service):
 
 
 def test_the_page_and_its_headers(service):
-    for path, kind in (("/", "text/html"), ("/app.js", "text/javascript"), ("/style.css", "text/css")):
+    for path, kind in (("/", "text/html"), ("/app.js", ("text/javascript", "application/javascript")), ("/style.css", "text/css")):
         answer = service.get(path)
         assert answer.status_code == 200 and answer.headers["Content-Type"].startswith(kind)
-        assert answer.headers["Content-Security-Policy"] == "default-src 'self'"
+        assert answer.headers["Content-Security-Policy"] == "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'"
     assert service.get("/").text == (ROOT / "www/index.html").read_text()
     # What only begins like a route is none of the gateway's.
     assert "problem+json" not in service.get("/v1x").headers.get("Content-Type", "")
@@ -169,13 +172,3 @@ def test_a_connection_carries_more_than_a_thousand_requests(service):
             assert answer.status_code == 200 and answer.content
             assert "close" not in answer.headers.get("Connection", "")
     assert len(connections - {None}) == 1
-
-
-def test_install_into_a_destdir(tmp_path):
-    subprocess.run(["make", "-s", "-C", str(BUILD), "install", f"DESTDIR={tmp_path}"], check=True, capture_output=True)
-    files = {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()}
-    for name in ("bin/tickgate-subscriber", "bin/tickgate-sim", "tickgate/tickgate.fcgi", "www/index.html", "tickgate-subscriber.8"):
-        assert any(f.endswith(name) for f in files), f"{name} is not among {sorted(files)}"
-    subscriber = next(f for f in files if f.endswith("bin/tickgate-subscriber"))
-    done = subprocess.run([tmp_path / subscriber, "--version"], capture_output=True, text=True)
-    assert done.returncode == 0 and "0.1.0" in done.stdout

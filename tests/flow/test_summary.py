@@ -3,7 +3,11 @@
 import collections
 import json
 
+import pytest
+
 from conftest import DOCUMENTED, PATTERNS, seq, simulate, until, walk
+
+pytestmark = pytest.mark.web
 
 
 def filled(service, redis_server, count):

@@ -140,7 +140,7 @@ static const struct refusal {
 	{ "[log]\nlevel = info\nlevel = info\n", "log.level is set twice" },
 	{ "[subscriber]\nqueue_limit = 99999999999GiB\n", "64GiB" },
 	{ "[gateway]\nsocket_mode = 0888\n", "gateway.socket_mode" },
-	{ "[gateway]\nbase_path = /x/\n", "gateway.base_path" },
+	{ "[gateway]\nbase_path = x/\n", "gateway.base_path" },
 	{ "[health]\nready_requires_redis = maybe\n", "yes" },
 };
 
