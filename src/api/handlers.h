@@ -20,6 +20,7 @@ void rejects_get(void *app, struct exchange *x, struct reply *reply);
 void health_get(void *app, struct exchange *x, struct reply *reply);
 void livez_get(void *app, struct exchange *x, struct reply *reply);
 void readyz_get(void *app, struct exchange *x, struct reply *reply);
+void openapi_get(void *app, struct exchange *x, struct reply *reply);
 void index_get(void *app, struct exchange *x, struct reply *reply);
 void ticks_post(void *app, struct exchange *x, struct reply *reply);
 void errors_post(void *app, struct exchange *x, struct reply *reply);

@@ -20,6 +20,8 @@ import pytest
 import redis
 import requests
 
+from contract import contract_of
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("BUILDDIR", ROOT / "build"))
 SLOW = 4 if "asan" in BUILD.name or "cover" in BUILD.name else 1  # such builds take longer
@@ -116,6 +118,7 @@ class Service:
         self.url = f"http://127.0.0.1:{self.port}{self.mount}"
         self.session = requests.Session()
         self.session.trust_env = False
+        self.session.hooks["response"].append(contract_of(BUILD / "tickgate.fcgi").hook)
         self.output = []
 
     def wait_ready(self, seconds=30):

@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("BUILDDIR", ROOT / "build"))
 
 
 def tracked(*patterns):
@@ -20,7 +21,7 @@ def tracked(*patterns):
 
 
 def tool(name):
-    path = shutil.which(name)
+    path = shutil.which(name) or shutil.which(name, path=BUILD / "npm/node_modules/.bin")
     if path is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{name} is not installed")
     return path
@@ -28,6 +29,6 @@ def tool(name):
 
 def run(*argv, **more):
     """Runs a tool from the top of the house; its output is the test's message."""
-    done = subprocess.run([tool(argv[0]), *map(str, argv[1:])], cwd=ROOT, capture_output=True, text=True, **more)
+    done = subprocess.run([tool(argv[0]), *map(str, argv[1:])], **{"cwd": ROOT, "capture_output": True, "text": True, **more})
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
