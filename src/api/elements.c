@@ -8,7 +8,7 @@
 #define TOKENS_KEPT 65536 /* what a request thread keeps of a tape for the next one */
 #define KEY_MAX 64
 
-static const char *const fault_codes[ELEMENT_FAULT__MAX] = {
+const char *const element_fault_codes[ELEMENT_FAULT__MAX] = {
 	[ELEMENT_INVALID_JSON] = "invalid_json",
 	[ELEMENT_NOT_AN_OBJECT] = "not_an_object",
 	[ELEMENT_TOO_LARGE] = "too_large",
@@ -40,7 +40,7 @@ elements_fault(struct elements *els, enum element_fault fault, const char *membe
 		buf_printf(b, "/%zu", els->n);
 	if (member != NULL)
 		buf_printf(b, "/%s", member);
-	buf_printf(b, "\",\"code\":\"%s\",\"detail\":", fault_codes[fault]);
+	buf_printf(b, "\",\"code\":\"%s\",\"detail\":", element_fault_codes[fault]);
 	buf_add_json(b, text_of(detail));
 	buf_add_char(b, '}');
 }

@@ -22,6 +22,7 @@ enum element_fault { /* the words that refusals of messages have (messages' vali
 	ELEMENT_UNKNOWN_FIELD,
 	ELEMENT_FAULT__MAX
 };
+extern const char *const element_fault_codes[ELEMENT_FAULT__MAX];
 
 struct elements {
 	struct json json; /* owned: the present line's, or the whole body's */

@@ -14,6 +14,7 @@ enum {
 	ANSWER_404 = 2,
 	ANSWER_410 = 4,
 	ANSWER_503 = 8, /* the same answer with 503, instead of a problem */
+	ANSWER_202 = 16, /* takes a body, whose schema is `takes` */
 };
 
 /* What a handler answers. Lists are named by their kind. */
@@ -23,6 +24,7 @@ struct answer {
 	const char *type;
 	const char *tag;
 	unsigned flags;
+	const char *takes; /* "Tick": the schema of a body's elements; NULL: there is no body */
 };
 
 #define JSON "application/json"
@@ -30,25 +32,28 @@ struct answer {
 /* clang-format off */
 static const struct answer answers[] = {
 	/* handler         schema          type   tag          what else */
-	{ collection_get,  NULL,           JSON,  "lists",     ANSWER_LIST | ANSWER_410 },
-	{ event_get,       "EventAnswer",  JSON,  "resources", ANSWER_404 | ANSWER_410 },
-	{ symbols_get,     "Symbols",      JSON,  "resources", 0 },
-	{ symbol_get,      "SymbolAnswer", JSON,  "resources", ANSWER_404 },
-	{ snapshot_get,    "Snapshot",     JSON,  "resources", 0 },
-	{ summary_get,     "Summary",      JSON,  "resources", 0 },
-	{ channels_get,    "Channels",     JSON,  "service",   0 },
-	{ rejects_get,     "Rejects",      JSON,  "service",   0 },
-	{ health_get,      "Health",       JSON,  "service",   ANSWER_503 },
-	{ livez_get,       "Live",         JSON,  "service",   0 },
-	{ readyz_get,      "Ready",        JSON,  "service",   0 },
-	{ index_get,       "Index",        JSON,  "service",   0 },
-	{ openapi_get,     "OpenApi",      JSON,  "service",   0 },
+	{ collection_get,  NULL,           JSON,  "lists",     ANSWER_LIST | ANSWER_410, NULL },
+	{ event_get,       "EventAnswer",  JSON,  "resources", ANSWER_404 | ANSWER_410, NULL },
+	{ symbols_get,     "Symbols",      JSON,  "resources", 0, NULL },
+	{ symbol_get,      "SymbolAnswer", JSON,  "resources", ANSWER_404, NULL },
+	{ snapshot_get,    "Snapshot",     JSON,  "resources", 0, NULL },
+	{ summary_get,     "Summary",      JSON,  "resources", 0, NULL },
+	{ channels_get,    "Channels",     JSON,  "service",   0, NULL },
+	{ rejects_get,     "Rejects",      JSON,  "service",   0, NULL },
+	{ health_get,      "Health",       JSON,  "service",   ANSWER_503, NULL },
+	{ livez_get,       "Live",         JSON,  "service",   0, NULL },
+	{ readyz_get,      "Ready",        JSON,  "service",   0, NULL },
+	{ index_get,       "Index",        JSON,  "service",   0, NULL },
+	{ openapi_get,     "OpenApi",      JSON,  "service",   0, NULL },
+	{ ticks_post,      "TicksTaken",   JSON,  "writes",    ANSWER_202, "Tick" },
+	{ errors_post,     "ErrorsTaken",  JSON,  "writes",    ANSWER_202, "ErrorReport" },
 };
 
 static const struct { const char *name, *help; } tags[] = {
 	{ "lists",     "Events, newest first, or oldest first after a cursor; as JSON, NDJSON or CSV, also by the suffix .ndjson or .csv of the path." },
 	{ "resources", "Single things: one event, the newest of a symbol, sums." },
 	{ "service",   "How tickgate itself is." },
+	{ "writes",    "What is published for TickStock: all elements of a request or none, in order. Off until tokens are configured." },
 };
 
 static const struct { int kind; const char *name; } lists[] = { /* by the kinds of the route; the last: several */
@@ -208,7 +213,9 @@ add_responses(struct buf *out)
 		if (a->schema == NULL)
 			continue;
 		buf_printf(out, "\"%s\":{\"description\":\"%s\",", a->schema,
-		    a->flags & ANSWER_503 ? "The answer; 503 when nothing can be served." : "The answer.");
+		    a->flags & ANSWER_202       ? "Published."
+			: a->flags & ANSWER_503 ? "The answer; 503 when nothing can be served."
+						: "The answer.");
 		add_header_refs(out, headers);
 		buf_add_str(out, ",\"content\":{");
 		add_content(out, a->type, a->schema);
@@ -247,17 +254,35 @@ add_parameter_refs(struct buf *out, const struct route *route)
 		buf_printf(out, "%s{\"$ref\":\"#/components/parameters/%s\"}", first ? "" : ",", params[q].name);
 		first = false;
 	}
+	if (route->methods != METHOD_POST && (route->policy & ROUTE_PUBLIC) == 0)
+		buf_printf(out, ",{\"$ref\":\"#/components/parameters/%s\"}", params[Q_TOKEN].name);
 	if ((route->policy & ROUTE_FORMATS) != 0)
 		buf_add_str(out, ",{\"$ref\":\"#/components/parameters/If-None-Match\"}");
 	buf_add_char(out, ']');
+}
+
+/* One element, an array of them, or one a line. */
+static void
+add_request_body(struct buf *out, const char *element)
+{
+	buf_printf(out,
+	    "\"requestBody\":{\"required\":true,\"content\":{\"" JSON "\":{\"schema\":{\"oneOf\":[{\"$ref\":"
+	    "\"#/components/schemas/%s\"},{\"type\":\"array\",\"minItems\":1,\"items\":{\"$ref\":"
+	    "\"#/components/schemas/%s\"}}]},\"examples\":{\"example\":{\"$ref\":\"#/components/examples/%s\"}}},"
+	    "\"%s\":{\"schema\":{\"$ref\":\"#/components/schemas/Lines\"}}}},",
+	    element, element, element, formats[FORMAT_NDJSON].type);
 }
 
 static bool
 status_applies(int status, const struct route *route, const struct answer *a)
 {
 	switch (status) {
+	case 401:
+		return (route->policy & ROUTE_PUBLIC) == 0;
 	case 403:
-		return (route->policy & ROUTE_ADMIN) != 0;
+		return (route->policy & ROUTE_ADMIN) != 0 || a->takes != NULL;
+	case 415:
+		return a->takes != NULL;
 	case 404:
 		return (a->flags & ANSWER_404) != 0;
 	case 406:
@@ -276,8 +301,9 @@ add_response_refs(struct buf *out, const struct route *route, const struct answe
 {
 	int last = 0;
 
-	buf_printf(out, "\"responses\":{\"200\":{\"$ref\":\"#/components/responses/%s%s\"}",
-	    a->schema != NULL ? a->schema : list_name(route->arg), a->schema != NULL ? "" : "List");
+	buf_printf(out, "\"responses\":{\"%d\":{\"$ref\":\"#/components/responses/%s%s\"}",
+	    (a->flags & ANSWER_202) != 0 ? 202 : 200, a->schema != NULL ? a->schema : list_name(route->arg),
+	    a->schema != NULL ? "" : "List");
 	if ((a->flags & ANSWER_LIST) != 0)
 		buf_add_str(out, ",\"304\":{\"$ref\":\"#/components/responses/Unchanged\"}");
 	if ((a->flags & ANSWER_503) != 0)
@@ -300,26 +326,57 @@ add_path_parameters(struct buf *out, const char *pattern)
 		buf_add_str(out, "\"parameters\":[{\"$ref\":\"#/components/parameters/path_id\"}],");
 }
 
-static void
-add_path(struct buf *out, bool *first, const struct route *route, const struct answer *a)
+/* Where reading is open a token is not needed: both hold. */
+static const char *
+security_of(const struct route *route, const struct answer *a)
 {
-	openapi_key(out, first, route->pattern);
-	buf_add_char(out, '{');
-	add_path_parameters(out, route->pattern);
-	buf_add_str(out, "\"get\":{");
-	add_operation_id(out, "get", route->pattern);
-	buf_printf(out, ",\"tags\":[\"%s\"],\"summary\":", a->tag);
+	if ((route->policy & ROUTE_PUBLIC) != 0)
+		return "[]";
+	return a->takes != NULL ? "[{\"token\":[]}]" : "[{},{\"token\":[]}]";
+}
+
+static void
+add_operation(struct buf *out, const char *method, const struct route *route, const struct answer *a)
+{
+	buf_printf(out, "\"%s\":{", method);
+	add_operation_id(out, method, route->pattern);
+	buf_printf(out, ",\"tags\":[\"%s\"],\"security\":%s,\"summary\":", a->tag, security_of(route, a));
 	buf_add_json(out, text_of(route->help));
 	buf_add_char(out, ',');
 	add_parameter_refs(out, route);
 	buf_add_char(out, ',');
+	if (a->takes != NULL)
+		add_request_body(out, a->takes);
 	add_response_refs(out, route, a);
-	buf_add_str(out, "},\"options\":{");
-	add_operation_id(out, "options", route->pattern);
+	buf_add_str(out, "},");
+}
+
+/* All rows of one pattern together, where the first of them stands. */
+static void
+add_path(struct buf *out, bool *first, size_t row)
+{
+	const char *pattern = api_routes[row].pattern, *tag = NULL;
+
+	for (size_t i = 0; i < row; i++)
+		if (strcmp(api_routes[i].pattern, pattern) == 0)
+			return;
+	openapi_key(out, first, pattern);
+	buf_add_char(out, '{');
+	add_path_parameters(out, pattern);
+	for (size_t i = row; i < api_n_routes; i++) {
+		const struct answer *a = answer_of(&api_routes[i]);
+
+		if (a == NULL || strcmp(api_routes[i].pattern, pattern) != 0)
+			continue;
+		add_operation(out, (api_routes[i].methods & METHOD_POST) != 0 ? "post" : "get", &api_routes[i], a);
+		tag = tag == NULL ? a->tag : tag;
+	}
+	buf_add_str(out, "\"options\":{");
+	add_operation_id(out, "options", pattern);
 	buf_printf(out,
 	    ",\"tags\":[\"%s\"],\"summary\":\"The methods of this path; preflights.\",\"responses\":{\"204\":{\"$ref\":"
 	    "\"#/components/responses/Methods\"},\"414\":{\"$ref\":\"#/components/responses/Problem414\"}}}}",
-	    a->tag);
+	    tag);
 }
 
 static void
@@ -347,13 +404,12 @@ openapi_get(void *app, struct exchange *x, struct reply *reply)
 	api_json(reply, "no-cache");
 	add_head(out, x->request->base_path);
 	buf_add_str(out, ",\"paths\":{");
-	for (size_t i = 0; i < api_n_routes; i++) {
-		const struct answer *a = answer_of(&api_routes[i]);
-
-		if (a != NULL)
-			add_path(out, &first, &api_routes[i], a);
-	}
-	buf_add_str(out, "},\"components\":{");
+	for (size_t i = 0; i < api_n_routes; i++)
+		if (answer_of(&api_routes[i]) != NULL)
+			add_path(out, &first, i);
+	buf_add_str(out,
+	    "},\"components\":{\"securitySchemes\":{\"token\":{\"type\":\"http\",\"scheme\":\"bearer\",\"description\":"
+	    "\"Made by tickgate-token; of role read, publish or admin.\"}},");
 	add_schemas(out);
 	buf_add_char(out, ',');
 	openapi_parameters(out);

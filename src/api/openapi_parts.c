@@ -1,6 +1,7 @@
 /* openapi_parts - see openapi.h: parameters, headers and problems, each made of its table. */
 #include <inttypes.h>
 
+#include "api/elements.h"
 #include "api/openapi.h"
 #include "event/kinds.h"
 #include "http/param_values.h"
@@ -152,6 +153,7 @@ openapi_headers(struct buf *out)
 {
 	/* clang-format off */
 	static const struct { const char *name, *help, *example; } headers[] = {
+		{ "Accept-Post",                  "The types of body that are taken.",                              "application/json, application/x-ndjson" },
 		{ "Access-Control-Allow-Headers", "What a preflight allows to be sent.",                            "If-None-Match" },
 		{ "Access-Control-Allow-Methods", "What a preflight allows to be done.",                            "GET, HEAD, OPTIONS" },
 		{ "Access-Control-Allow-Origin",  "The page's origin, or *, when cors.origins allows it.",          "https://charts.example" },
@@ -164,6 +166,7 @@ openapi_headers(struct buf *out)
 		{ "Tickgate-Cursor",              "What `cursor` in the body says: go on with after=.",             "q7k2m9xa-184470" },
 		{ "Tickgate-Has-More",            "What `has_more` says; NDJSON and CSV.",                          "true" },
 		{ "Tickgate-Reset",               "The reason of `reset`; NDJSON and CSV.",                         "trimmed" },
+		{ "WWW-Authenticate",             "That a bearer token is wanted, and what was wrong with the one sent.", "Bearer realm=\"tickgate\"" },
 		{ "Vary",                         "Accept where it chose the form; Origin where origins are configured.", "Accept" },
 	};
 	/* clang-format on */
@@ -207,6 +210,10 @@ add_problem_response(struct buf *out, int from, int to)
 	buf_add_str(out, ",\"headers\":{\"Cache-Control\":{\"$ref\":\"#/components/headers/Cache-Control\"}");
 	if (status == 405)
 		buf_add_str(out, ",\"Allow\":{\"$ref\":\"#/components/headers/Allow\"}");
+	if (status == 401 || status == 403)
+		buf_add_str(out, ",\"WWW-Authenticate\":{\"$ref\":\"#/components/headers/WWW-Authenticate\"}");
+	if (status == 415)
+		buf_add_str(out, ",\"Accept-Post\":{\"$ref\":\"#/components/headers/Accept-Post\"}");
 	if (status == 503 || status == 429)
 		buf_add_str(out, ",\"Retry-After\":{\"$ref\":\"#/components/headers/Retry-After\"}");
 	buf_add_str(out,
@@ -248,10 +255,14 @@ openapi_problem_schema(struct buf *out)
 	buf_add_text(out, buf_text(&codes));
 	buf_add_str(out,
 	    "]},\"detail\":{\"type\":\"string\"},\"errors\":{\"type\":\"array\",\"description\":\"Every parameter at "
-	    "fault.\","
+	    "fault, or every member of a body by its JSON pointer.\","
 	    "\"items\":{\"type\":\"object\",\"required\":[\"parameter\",\"code\",\"detail\"],\"properties\":{"
 	    "\"parameter\":{\"type\":\"string\"},\"code\":{\"enum\":[");
 	buf_add_text(out, buf_text(&codes));
-	buf_add_str(out, "]},\"detail\":{\"type\":\"string\"}}}}}}");
+	for (int f = 0; f < ELEMENT_FAULT__MAX; f++)
+		buf_printf(out, ",\"%s\"", element_fault_codes[f]);
+	buf_add_str(out,
+	    "]},\"index\":{\"type\":\"integer\",\"description\":\"Of the element, from 0.\"},"
+	    "\"detail\":{\"type\":\"string\"}}}}}}");
 	buf_fini(&codes);
 }
