@@ -14,11 +14,12 @@ from fake_redis import FakeRedis, array
 
 BUILD = os.environ.get("BUILDDIR", "build")
 DRIVER = os.path.join(BUILD, "tests/fault/subscription_driver")
-PATIENCE = 20
+PATIENCE = 60
+SILENCE_MS = 1000  # the read time-out where silence is what is tested: a busy machine stays below it
 
 
 class Driver:
-    def __init__(self, url, *channels, connect=2000, read=300, ping=60000, low=20, high=100):
+    def __init__(self, url, *channels, connect=10000, read=10000, ping=60000, low=20, high=100):
         self.process = subprocess.Popen(
             [DRIVER, url, *map(str, (connect, read, ping, low, high)), *channels],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -158,7 +159,7 @@ def test_silence_is_noticed_by_ping(drive):
         while True:
             peer.command()
     server, url = fake(deaf, good("after"))
-    d = drive(url, "a", ping=50)
+    d = drive(url, "a", ping=50, read=SILENCE_MS)
     d.message("after")
     d.stop()
     assert ["PING"] in server.peers[0].commands
@@ -175,27 +176,27 @@ def test_a_reply_that_drips_in_without_end_counts_as_dead(drive):
             peer.send(b"x")
     cut = threading.Event()
     server, url = fake(drip, good("after"))
-    d = drive(url, "a", ping=100, read=300)
+    d = drive(url, "a", ping=250, read=SILENCE_MS)
     d.message("after")
     cut.set()
     d.stop()
-    assert any("no whole reply for 500 ms" in line for line in d.log)
+    assert any("no whole reply for 1500 ms" in line for line in d.log)
     assert server.connections == 2 and len(d.gaps()) == 1
 
 
 def test_slow_messages_are_not_a_drip(drive):
-    """Whole replies keep coming though each is slow and no PING is answered: that is a connection that works."""
+    """For two seconds whole replies keep coming, each of them slow, and no PING is answered: that is a connection that works."""
     def slow(peer):
         peer.subscribe(1)
-        for i in range(40):
+        for i in range(50):
             for byte in array("message", "a", str(i)):
                 peer.send(bytes([byte]))
-            gap.wait(0.02)
+            gap.wait(0.04)
         peer.serve()
     gap = threading.Event()
     server, url = fake(slow)
-    d = drive(url, "a", ping=50, read=200)
-    d.message("39")
+    d = drive(url, "a", ping=50, read=SILENCE_MS)
+    d.message("49")
     d.stop()
     assert server.connections == 1 and d.gaps() == []
 
@@ -209,11 +210,11 @@ def test_silence_while_connecting(drive, served):
         while True:
             peer.command()
     _, url = fake(deaf, good("after"))
-    d = drive(url, "a")
+    d = drive(url, "a", read=SILENCE_MS)
     d.message("after")
     d.stop()
     (gap,) = d.gaps()
-    assert gap["to_us"] - gap["from_us"] >= 300000
+    assert gap["to_us"] - gap["from_us"] >= SILENCE_MS * 1000
 
 
 def test_huge_message_costs_only_itself(drive):
@@ -222,7 +223,7 @@ def test_huge_message_costs_only_itself(drive):
         peer.send(array("message", "a", "x" * (6 << 20)) + array("message", "a", "next"))
         peer.serve()
     server, url = fake(script)
-    d = drive(url, "a", read=5000)
+    d = drive(url, "a")
     d.message("next")
     d.stop()
     assert [i["size"] for i in d.items if i["type"] == "message"] == [(4 << 20) + 1, 4]
@@ -343,7 +344,7 @@ def test_stop_is_quick_while_pausing_and_connecting(drive):
         port = nobody.getsockname()[1]
         d = drive(f"redis://127.0.0.1:{port}", "a", low=60000, high=60000)
         d.until(lambda i: i["type"] == "state" and i["error"])
-        assert d.stop() < 100
+        assert d.stop() < 10000, "of the minute that it pauses or waits"
     accepted = threading.Event()
 
     def deaf(peer):
@@ -352,7 +353,7 @@ def test_stop_is_quick_while_pausing_and_connecting(drive):
     _, url = fake(deaf)
     d = drive(url, "a", read=60000)
     assert accepted.wait(PATIENCE)
-    assert d.stop() < 100
+    assert d.stop() < 10000, "of the minute that it pauses or waits"
 
 
 def test_a_stop_while_redis_is_away_leaves_the_gap(drive):
