@@ -12,8 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <time.h>
@@ -22,6 +20,7 @@
 #include "api/api.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "gateway_listener.h"
 #include "gateway_worker.h"
 #include "http/cgi.h"
@@ -54,6 +53,7 @@ struct gateway {
 	int64_t looked_us; /* at the token file */
 	struct slot slots[COUNTERS_WORKERS_MAX];
 	bool stopping;
+	int64_t watchdog_us, watchdog_due_us; /* systemd's; 0 and NEVER: there is none */
 };
 
 static void
@@ -65,28 +65,6 @@ on_extra(void *arg, const char *option, const char *value)
 		g->listen = value;
 	else
 		g->workers = value;
-}
-
-/* sd_notify(3) by hand: no library for one datagram. */
-static void
-notify(const char *state)
-{
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	const char *path = getenv("NOTIFY_SOCKET");
-	socklen_t n;
-	int fd;
-
-	if (path == NULL || (path[0] != '/' && path[0] != '@') || strlen(path) >= sizeof(addr.sun_path))
-		return;
-	memcpy(addr.sun_path, path, strlen(path));
-	if (path[0] == '@')
-		addr.sun_path[0] = '\0';
-	n = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return;
-	sendto(fd, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT, (struct sockaddr *)&addr, n);
-	close(fd);
 }
 
 /* True in the child, whose exit status is then in *status. */
@@ -191,7 +169,7 @@ begin_stop(struct gateway *g)
 	if (g->stopping)
 		return;
 	g->stopping = true;
-	notify("STOPPING=1");
+	notify_send("STOPPING=1");
 	log_event(LOG_LEVEL_NOTICE, "stopping", log_int("workers", g->n));
 	for (unsigned i = 0; i < g->n; i++)
 		if (g->slots[i].pid != 0 && !g->slots[i].stopping)
@@ -204,6 +182,7 @@ reload(struct gateway *g)
 	struct err e = { 0 };
 	struct buf restart = { .max = 4096 };
 
+	notify_reloading();
 	if (conf_reload(&g->conf, &g->program, g->argc, g->argv, &restart, &e) != 0) {
 		log_err(LOG_LEVEL_ERROR, "reload_failed", &e);
 	} else {
@@ -212,6 +191,7 @@ reload(struct gateway *g)
 		for (unsigned i = 0; i < g->n; i++)
 			g->slots[i].replace = g->slots[i].pid != 0;
 	}
+	notify_send("READY=1");
 	buf_fini(&restart);
 }
 
@@ -224,11 +204,23 @@ any_running(const struct gateway *g)
 	return false;
 }
 
+/* Says that this loop turns, when that is due. The workers are its own to watch over. */
+static void
+tell_watchdog(struct gateway *g)
+{
+	int64_t now_us = clock_mono_us();
+
+	if (g->watchdog_due_us > now_us)
+		return;
+	notify_send("WATCHDOG=1");
+	g->watchdog_due_us = now_us + g->watchdog_us;
+}
+
 /* Sleeps until a signal or until something is due. */
 static int
 next_signal(const struct gateway *g, const sigset_t *signals)
 {
-	int64_t due_us = NEVER, wait_us;
+	int64_t due_us = g->watchdog_due_us, wait_us;
 	struct timespec ts;
 
 	for (unsigned i = 0; i < g->n; i++)
@@ -270,7 +262,9 @@ supervise(struct gateway *g)
 	signal(SIGPIPE, SIG_IGN);
 	if (tend(g, &status))
 		return status;
-	notify("READY=1");
+	notify_send("READY=1");
+	g->watchdog_us = notify_watchdog_us();
+	g->watchdog_due_us = g->watchdog_us == 0 ? NEVER : 0;
 	log_event(LOG_LEVEL_NOTICE, "ready", log_int("workers", g->n));
 	while (!g->stopping || any_running(g)) {
 		switch (next_signal(g, &signals)) {
@@ -287,6 +281,7 @@ supervise(struct gateway *g)
 		}
 		reap(g);
 		look_at_tokens(g);
+		tell_watchdog(g);
 		if (tend(g, &status))
 			return status;
 	}

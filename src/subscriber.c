@@ -21,6 +21,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "conf/conf.h"
 #include "event/kinds.h"
 #include "feed/subscription.h"
@@ -64,6 +65,7 @@ struct subscriber {
 	struct rate *rates;
 	int64_t seconds; /* samples taken */
 	int64_t written_us;
+	char told[512]; /* the status that systemd was told */
 };
 
 /* ---- from settings to options ---- */
@@ -272,6 +274,42 @@ sample_rates(struct subscriber *s)
 		    &s->rates[i].samples[s->seconds % RATE_SAMPLES], &last_us);
 }
 
+/* ---- systemd ---- */
+
+/* What `systemctl status` shows, when it has changed. */
+static void
+tell_status(struct subscriber *s)
+{
+	const struct state *st = s->state;
+	size_t acknowledged = 0;
+	char status[sizeof(s->told)];
+
+	for (size_t i = 0; i < st->n_channels; i++)
+		acknowledged += st->channels[i].subscribed ? 1 : 0;
+	snprintf(status, sizeof(status), "STATUS=Redis %s, %zu of %zu channels; log %s",
+	    st->redis.connected ? "connected" : "not connected", acknowledged, st->n_channels,
+	    st->store.error[0] != '\0' ? st->store.error : "writable");
+	if (strcmp(status, s->told) == 0)
+		return;
+	notify_send(status);
+	memcpy(s->told, status, sizeof(s->told));
+}
+
+/*
+ * While the main thread turns and gets the store thread's lock. A store thread that waits for a full disk is no reason
+ * to be killed: it would only lose what it holds.
+ */
+static void
+tell_watchdog(int64_t watchdog_us, int64_t *due_us)
+{
+	int64_t now_us = clock_mono_us();
+
+	if (watchdog_us == 0 || *due_us > now_us)
+		return;
+	notify_send("WATCHDOG=1");
+	*due_us = now_us + watchdog_us;
+}
+
 /* ---- signals ---- */
 
 static void
@@ -281,9 +319,11 @@ reload(struct subscriber *s)
 	struct retention total, kind[KIND__MAX];
 	struct err e = { 0 };
 
+	notify_reloading();
 	if (conf_reload(&s->conf, s->program, s->argc, s->argv, &restart, &e) != 0) {
 		log_err(LOG_LEVEL_ERROR, "reload_refused", &e);
 		buf_fini(&restart);
+		notify_send("READY=1");
 		return;
 	}
 	read_retentions(&s->conf, &total, kind);
@@ -291,6 +331,7 @@ reload(struct subscriber *s)
 	log_set_level((enum log_level)(LOG_LEVEL_ERROR + conf_int(&s->conf, SETTING_LOG_LEVEL)));
 	log_event(LOG_LEVEL_NOTICE, "reloaded", log_text("needs_restart", buf_text(&restart)));
 	buf_fini(&restart);
+	notify_send("READY=1");
 }
 
 /* True when it is time to end. */
@@ -305,6 +346,7 @@ take_signal(struct subscriber *s, int fd)
 		reload(s);
 		return false;
 	}
+	notify_send("STOPPING=1");
 	log_event(LOG_LEVEL_NOTICE, "stopping", log_int("signal", si.ssi_signo));
 	return true;
 }
@@ -316,6 +358,7 @@ static int
 run(struct subscriber *s, int signal_fd, struct err *e)
 {
 	int64_t next_second_us = clock_mono_us() + 1000000;
+	int64_t watchdog_us = notify_watchdog_us(), watchdog_due_us = 0;
 	bool changed = false;
 
 	for (;;) {
@@ -345,10 +388,12 @@ run(struct subscriber *s, int signal_fd, struct err *e)
 			if (next_second_us <= now_us)
 				next_second_us = now_us + 1000000;
 			sample_rates(s);
+			tell_watchdog(watchdog_us, &watchdog_due_us);
 			changed = true;
 		}
 		if (changed && now_us - s->written_us >= STATE_MIN_INTERVAL_US) {
 			write_state(s);
+			tell_status(s);
 			changed = false;
 		}
 	}
@@ -470,8 +515,11 @@ serve(struct subscriber *s, struct err *e)
 		goto out;
 	log_event(LOG_LEVEL_NOTICE, "start", log_str("version", PACKAGE_VERSION), log_str("redis", s->state->redis.url),
 	    log_int("channels", (int64_t)s->n_rows));
-	if (start(s, e) == 0)
+	if (start(s, e) == 0) {
+		/* Not when Redis answers: that is waited for as long as it takes, and told by the status. */
+		notify_send("READY=1");
 		rc = run(s, signal_fd, e);
+	}
 	if (stop(s, &stop_err) != 0 && rc == 0) {
 		*e = stop_err;
 		rc = -1;
