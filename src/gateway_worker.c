@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "api/api.h"
+#include "api/cache.h"
 #include "base/log.h"
 #include "http/fcgi.h"
 #include "live/live.h"
@@ -23,6 +24,7 @@ struct worker {
 	struct api_shared shared;
 	struct counters_worker *own;
 	struct live *live;
+	struct cache *cache;
 };
 
 static void *
@@ -31,8 +33,10 @@ thread_start(void *arg, struct err *e)
 	struct worker *w = arg;
 	struct api *api = api_new(w->conf, &w->shared, e);
 
-	if (api != NULL)
+	if (api != NULL) {
 		api->positions = live_positions(w->live);
+		api->cache = w->cache;
+	}
 	return api;
 }
 
@@ -123,7 +127,8 @@ gateway_worker(struct conf *conf, int listener, const struct counters *all, stru
 		err_sys(&e, "cannot take signals");
 		goto failed;
 	}
-	if ((w.live = live_new(&live, &e)) == NULL)
+	if ((w.cache = cache_new((size_t)conf_int(conf, SETTING_GATEWAY_CACHE), &e)) == NULL ||
+	    (w.live = live_new(&live, &e)) == NULL)
 		goto failed;
 	rc = live_start(w.live, &e);
 	if (rc == 0) {
@@ -131,6 +136,7 @@ gateway_worker(struct conf *conf, int listener, const struct counters *all, stru
 		live_stop(w.live);
 	}
 	live_free(w.live);
+	cache_free(w.cache);
 	connections_free(w.shared.publish);
 	if (rc == 0)
 		return EX_OK;

@@ -33,6 +33,8 @@ struct api {
 	struct access *access; /* owned */
 	struct positions
 	    *positions; /* what the live thread knows, borrowed; set after api_new(); NULL in a plain CGI program */
+	struct cache
+	    *cache; /* rendered lists, of all the worker's threads, borrowed; set after api_new(); NULL likewise */
 	struct reader *reader; /* owned */
 	struct state *state; /* the newest copy of the subscriber's state file, owned */
 	bool have_state;

@@ -2,172 +2,30 @@
  * collection - /v1/patterns and its sisters: a list of events in its envelope.  Walk 2, step 5: from http/params.c, on to store/read.c.
  *
  * An answer is read in one snapshot, so that `cursor` and the rows belong together: who goes on with after=<cursor> misses
- * nothing and gets nothing twice.
+ * nothing and gets nothing twice. A list that one polls goes a shorter way where it can: while nothing that it could show was
+ * committed, memory alone says "not modified", or gives the rows that were rendered before (tag.h, cache.h).
  */
+#include <stdio.h>
+#include <string.h>
+
+#include "api/cache.h"
 #include "api/handlers.h"
 #include "api/page.h"
-#include "api/query.h"
-
-#define LINK_HEADER_MAX 2048
-#define GAPS_MAX 100 /* in one answer; the newest of them */
+#include "api/tag.h"
+#include "api/wrap.h"
+#include "http/etag.h"
 
 struct collection {
 	struct api *a;
 	struct exchange *x;
 	struct query q;
+	struct wrap around;
 	struct snapshot snap;
-	struct page page;
-	int64_t cursor;
+	bool tagged; /* the answer has a tag: `question` and `at` are set */
+	struct buf question;
+	struct position at;
+	unsigned *missing; /* of what memory does not know */
 };
-
-/* The stretch of time that the answer covers, for the gaps in it. */
-static int
-gaps_of(struct collection *c, struct gaps_query *gaps, struct err *e)
-{
-	const struct list_query *list = &c->q.list;
-	int64_t edge_us = 0;
-
-	*gaps =
-	    (struct gaps_query){ .from_us = c->q.filter.since_us, .to_us = c->q.filter.until_us, .limit = GAPS_MAX };
-	/* A log in the order of arrival says nothing about where events' own times lie: every gap may matter. */
-	if (c->q.filter.times_of_event) {
-		gaps->from_us = INT64_MIN;
-		gaps->to_us = INT64_MAX;
-	}
-	if (c->page.result.has_more && read_time(c->a->reader, c->page.result.position, &edge_us, e) != 0)
-		return -1;
-	if (list->order == LIST_OLDEST_FIRST) {
-		/* What was recorded up to `after` was in the answer before. */
-		gaps->after = list->bound;
-		if (c->page.result.has_more && edge_us < gaps->to_us)
-			gaps->to_us = edge_us;
-		return 0;
-	}
-	if (c->page.result.has_more && edge_us > gaps->from_us)
-		gaps->from_us = edge_us;
-	if (c->q.before) {
-		if (read_time(c->a->reader, list->bound, &edge_us, e) != 0)
-			return -1;
-		if (edge_us < gaps->to_us)
-			gaps->to_us = edge_us;
-	}
-	return 0;
-}
-
-static void
-add_link(struct collection *c, struct buf *out, enum link link_kind, enum param q, int64_t seq)
-{
-	struct buf id, link;
-
-	buf_init(&id, ID_MAX);
-	buf_init(&link, 0);
-	body_id(&id, c->snap.epoch, seq);
-	link_add(&link, c->x, link_kind, q, buf_text(&id));
-	if (id.failed || link.failed)
-		out->failed = true;
-	buf_add_json(out, buf_text(&link));
-	buf_fini(&id);
-	buf_fini(&link);
-}
-
-/* A long one is left out: servers refuse answers whose head is large, and `next` in the body says the same. */
-static void
-add_link_header(struct collection *c, struct reply *reply, enum param q)
-{
-	struct buf id, value;
-
-	buf_init(&id, ID_MAX);
-	buf_init(&value, 0);
-	body_id(&id, c->snap.epoch, c->page.result.position);
-	buf_add_char(&value, '<');
-	link_add(&value, c->x, LINK_NEXT, q, buf_text(&id));
-	buf_add_str(&value, ">; rel=\"next\"");
-	if (value.len <= LINK_HEADER_MAX)
-		reply_header(reply, "Link", buf_text(&value));
-	buf_fini(&id);
-	buf_fini(&value);
-}
-
-static void
-add_reset(struct buf *out, enum reset_reason reset)
-{
-	buf_add_str(out, ",\"reset\":");
-	if (reset == RESET_NONE)
-		buf_add_str(out, "null");
-	else
-		/* How many were lost cannot be told: what was trimmed may not have matched, and seqs have holes. */
-		buf_printf(out, "{\"reason\":\"%s\",\"lost\":null}", reset_names[reset]);
-}
-
-/* What follows the rows. */
-static int
-add_envelope(struct collection *c, struct buf *out, struct err *e)
-{
-	enum param forth = c->q.list.order == LIST_OLDEST_FIRST ? Q_AFTER : Q_BEFORE;
-	struct json_array gaps = { .out = out };
-	struct gaps_query stretch;
-
-	buf_printf(out, ",\"count\":%d,\"has_more\":", c->page.result.delivered);
-	json_bool(out, c->page.result.has_more);
-	if (c->q.per_symbol > 0) {
-		buf_add_str(out, ",\"incomplete\":");
-		buf_add_text(out, buf_text(&c->page.incomplete));
-	}
-	buf_add_str(out, ",\"cursor\":\"");
-	body_id(out, c->snap.epoch, c->cursor);
-	buf_add_str(out, "\",\"next\":");
-	if (c->page.result.has_more && c->q.per_symbol == 0)
-		add_link(c, out, LINK_NEXT, forth, c->page.result.position);
-	else
-		buf_add_str(out, "null");
-	buf_add_str(out, ",\"follow\":");
-	add_link(c, out, LINK_FOLLOW, Q_AFTER, c->cursor);
-	add_reset(out, c->q.reset);
-	buf_add_str(out, ",\"gaps\":[");
-	if (gaps_of(c, &stretch, e) != 0 || read_gaps(c->a->reader, &c->snap, &stretch, json_add_row, &gaps, e) != 0)
-		return -1;
-	buf_add_str(out, "],\"stale\":");
-	json_bool(out, api_stale(c->a, c->x->now_us));
-	buf_add_str(out, ",\"as_of\":");
-	json_seconds(out, c->x->now_us);
-	buf_add_char(out, '}');
-	return 0;
-}
-
-/* What an envelope says, as far as a list of lines has a place for it. */
-static void
-add_headers(struct collection *c, struct reply *reply)
-{
-	if (c->page.result.has_more && c->q.per_symbol == 0)
-		add_link_header(c, reply, c->q.list.order == LIST_OLDEST_FIRST ? Q_AFTER : Q_BEFORE);
-	api_cursor_header(reply, c->snap.epoch, c->cursor);
-	if (c->x->format == FORMAT_JSON)
-		return;
-	reply_header(reply, "Tickgate-Has-More", c->page.result.has_more ? TEXT("true") : TEXT("false"));
-	if (c->q.reset != RESET_NONE)
-		reply_header(reply, "Tickgate-Reset", text_of(reset_names[c->q.reset]));
-}
-
-static int
-answer(struct collection *c, struct reply *reply, struct err *e)
-{
-	bool envelope = c->x->format == FORMAT_JSON;
-
-	api_json(reply, c->q.after ? "no-store" : "no-cache");
-	reply->content_type = formats[c->x->format].content_type;
-	if (envelope)
-		buf_add_str(&reply->body, "{\"data\":");
-	if (page_read(c->a->reader, c->x, &c->q, &c->snap, &reply->body, &c->page, e) != 0)
-		return -1;
-	c->cursor = c->snap.head;
-	if (c->q.after)
-		c->cursor = c->page.result.position;
-	else if (c->q.before)
-		/* One that lies above the head was cut to it. */
-		c->cursor = c->q.list.bound <= c->snap.head ? c->q.list.bound : c->snap.head;
-	add_headers(c, reply);
-	return envelope ? add_envelope(c, &reply->body, e) : 0;
-}
 
 /* What the table of parameters cannot know. */
 static void
@@ -180,10 +38,167 @@ check(const struct query *q, struct exchange *x)
 		    "needs symbols: of each of them it gives the newest");
 }
 
+/* Once the place and what was read are known. */
+static void
+set_cursor(struct collection *c)
+{
+	const struct query *q = &c->q;
+
+	c->around.epoch = c->snap.epoch;
+	c->around.cursor = c->snap.head;
+	if (q->after)
+		c->around.cursor = c->around.result.position;
+	else if (q->before)
+		/* One that lies above the head was cut to it. */
+		c->around.cursor = q->list.bound <= c->snap.head ? q->list.bound : c->snap.head;
+}
+
+/* 304 carries what a cache would update its copy with. True: answered. */
+static bool
+answer_unchanged(struct collection *c, struct reply *reply)
+{
+	char inside[TAG_MAX], tag[TAG_MAX + 4];
+
+	api_json(reply, c->q.after ? "no-store" : "no-cache");
+	if (!c->tagged)
+		return false;
+	tag_make(inside, buf_text(&c->question), &c->at, c->around.stale);
+	snprintf(tag, sizeof(tag), "W/\"%s\"", inside);
+	reply_header(reply, "ETag", text_of(tag));
+	if (!etag_matches(c->x->request->if_none_match, text_of(inside)))
+		return false;
+	reply->status = 304;
+	set_cursor(c);
+	api_cursor_header(reply, c->around.epoch, c->around.cursor);
+	return true;
+}
+
+/* Head and what stands around the rows, which are in the body already. */
+static void
+finish(struct collection *c, struct reply *reply)
+{
+	set_cursor(c);
+	reply->content_type = formats[c->x->format].content_type;
+	wrap_headers(&c->around, reply);
+	if (c->x->format == FORMAT_JSON)
+		wrap_close(&c->around, &reply->body);
+}
+
+static void
+open_answer(const struct collection *c, struct reply *reply)
+{
+	if (c->x->format == FORMAT_JSON)
+		wrap_open(&reply->body);
+}
+
+static void
+answer_cached(struct collection *c, const struct cached *shown, struct reply *reply)
+{
+	open_answer(c, reply);
+	buf_add_text(&reply->body, shown->data);
+	c->around.result = shown->result;
+	c->around.gaps = shown->gaps;
+	c->around.incomplete = shown->incomplete;
+	finish(c, reply);
+}
+
+/* For who asks the same. */
+static void
+keep(struct collection *c, struct text data)
+{
+	const struct cached shown = { data, c->around.gaps, c->around.incomplete, c->around.result };
+
+	if (c->tagged && c->a->cache != NULL)
+		cache_keep(c->a->cache, buf_text(&c->question), &c->at, c->snap.head, &shown);
+}
+
+static int
+answer_from_log(struct collection *c, struct reply *reply, struct err *e)
+{
+	struct reader *r = c->a->reader;
+	struct buf gaps, *body = &reply->body;
+	struct page page = { 0 };
+	size_t from;
+	int rc = -1;
+
+	buf_init(&gaps, body->max);
+	open_answer(c, reply);
+	from = body->len;
+	if (page_read(r, c->x, &c->q, &c->snap, body, &page, e) != 0 ||
+	    (c->x->format == FORMAT_JSON && wrap_gaps(r, &c->snap, &c->q, &page.result, &gaps, e) != 0))
+		goto out;
+	c->around.result = page.result;
+	c->around.gaps = buf_text(&gaps);
+	c->around.incomplete = buf_text(&page.incomplete);
+	if (gaps.failed)
+		body->failed = true;
+	else if (!body->failed)
+		keep(c, text_cut(buf_text(body), from, body->len));
+	finish(c, reply);
+	rc = 0;
+out:
+	buf_fini(&gaps);
+	page_fini(&page);
+	return rc;
+}
+
+/* True: answered, without the database. */
+static bool
+answer_from_memory(struct collection *c, struct reply *reply)
+{
+	const struct cached *shown;
+
+	if (tag_ask(c->a, &c->q, c->x->faults.pool, &c->missing, &c->at) == 0)
+		return false;
+	memcpy(c->snap.epoch, c->at.epoch, sizeof(c->snap.epoch));
+	c->snap.head = c->at.head;
+	query_place(&c->q, c->x, &c->snap);
+	c->tagged = c->q.reset == RESET_NONE && !c->q.expired;
+	if (!c->tagged)
+		return false;
+	if (answer_unchanged(c, reply))
+		return true;
+	if (c->a->cache != NULL && (shown = cache_find(c->a->cache, buf_text(&c->question), &c->at)) != NULL) {
+		answer_cached(c, shown, reply);
+		cache_release(c->a->cache, shown);
+		return true;
+	}
+	reply_clear(reply);
+	return false;
+}
+
+/* In an open snapshot. */
+static int
+answer(struct collection *c, bool wants_tag, struct reply *reply, struct err *e)
+{
+	query_place(&c->q, c->x, &c->snap);
+	if (c->q.expired) {
+		reply_problem(reply, PROBLEM_CURSOR_EXPIRED,
+		    "`before` is an id of another log, whose history is gone: start again without it", NULL);
+		return 0;
+	}
+	if (c->q.reset != RESET_NONE && c->x->params.v[Q_ON_GAP].n == 1) {
+		reply_problem(reply, PROBLEM_CURSOR_EXPIRED,
+		    "the id is older than what is kept, or is of no place in this log: start again without it", NULL);
+		return 0;
+	}
+	/* An id from above the head means something else once the log has got there. */
+	wants_tag = wants_tag && c->q.reset == RESET_NONE;
+	/* What memory said stands: it was said before the snapshot began. But not of another log. */
+	if (wants_tag && (!c->tagged || strcmp(c->at.epoch, c->snap.epoch) != 0) &&
+	    tag_read(c->a, &c->q, &c->snap, c->missing, &c->at, e) != 0)
+		return -1;
+	c->tagged = wants_tag;
+	if (answer_unchanged(c, reply))
+		return 0;
+	return answer_from_log(c, reply, e);
+}
+
 void
 collection_get(void *app, struct exchange *x, struct reply *reply)
 {
 	struct collection c = { .a = app, .x = x };
+	bool wants_tag;
 	struct err e;
 
 	query_filter(&c.q, x, (unsigned)x->route->arg);
@@ -192,17 +207,15 @@ collection_get(void *app, struct exchange *x, struct reply *reply)
 		reply_faults(reply, &x->faults);
 		return;
 	}
-	if (api_begin(c.a, &c.snap, reply) != 0)
-		return;
-	query_place(&c.q, x, &c.snap);
-	if (c.q.expired)
-		reply_problem(reply, PROBLEM_CURSOR_EXPIRED,
-		    "`before` is an id of another log, whose history is gone: start again without it", NULL);
-	else if (c.q.reset != RESET_NONE && x->params.v[Q_ON_GAP].n == 1)
-		reply_problem(reply, PROBLEM_CURSOR_EXPIRED,
-		    "the id is older than what is kept, or is of no place in this log: start again without it", NULL);
-	else if (answer(&c, reply, &e) != 0)
-		api_read_failed(c.a, reply, &e);
-	page_fini(&c.page);
-	read_end(c.a->reader);
+	c.around = (struct wrap){ .x = x, .q = &c.q, .stale = api_stale(c.a, x->now_us) };
+	buf_init(&c.question, 0);
+	if ((wants_tag = tag_wanted(&c.q, x)))
+		tag_question(&c.question, &c.q, x);
+	wants_tag = wants_tag && !c.question.failed;
+	if ((!wants_tag || !answer_from_memory(&c, reply)) && api_begin(c.a, &c.snap, reply) == 0) {
+		if (answer(&c, wants_tag, reply, &e) != 0)
+			api_read_failed(c.a, reply, &e);
+		read_end(c.a->reader);
+	}
+	buf_fini(&c.question);
 }

@@ -165,6 +165,8 @@ place_before(struct query *q, struct text id, const struct snapshot *snap)
 void
 query_place(struct query *q, const struct exchange *x, const struct snapshot *snap)
 {
+	q->reset = RESET_NONE;
+	q->expired = false;
 	q->list.order = LIST_NEWEST_FIRST;
 	q->list.bound = snap->head + 1;
 	if (q->after)

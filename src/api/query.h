@@ -24,7 +24,7 @@ struct query {
 /* Fills *q, which stays where it is, but for the place. `route_kinds` 0: the parameter says. */
 void query_filter(struct query *q, const struct exchange *x, unsigned route_kinds);
 
-/* Finds the place in the log that `after` and `before` ask for. */
+/* Finds the place in the log that `after` and `before` ask for; of `snap` only epoch, head and (for `after`) trimmed_to count. */
 void query_place(struct query *q, const struct exchange *x, const struct snapshot *snap);
 
 #endif

@@ -79,6 +79,7 @@ const struct setting_info settings[SETTING__MAX] = {
 	[SETTING_GATEWAY_SOCKET_MODE]        = { "gateway",   "socket_mode",     TYPE_MODE,     0,       0777,        "0660",                     GATE,        NULL,    "Mode of the socket made for gateway.listen." },
 	[SETTING_GATEWAY_BASE_PATH]          = { "gateway",   "base_path",       TYPE_TEXT,     0,       256,         "",                         GATE,        NULL,    "Where the web server mounts the API, such as /tickgate; empty: at the root. What the web server says in TICKGATE_GATEWAY_BASE_PATH stands over it." },
 	[SETTING_GATEWAY_RECEIVE_TIMEOUT]    = { "gateway",   "receive_timeout", TYPE_DURATION, 100,     60000,       "2s",                       GATE,        NULL,    "How long a request that has begun may take to come in, and the web server to take the answer." },
+	[SETTING_GATEWAY_CACHE]              = { "gateway",   "cache",           TYPE_SIZE,     0,       64 * 1024 * MIB, "16MiB",                GATE,        NULL,    "How much memory each worker may fill with rendered lists, so that an unchanged one is not read again; 0: none." },
 
 	[SETTING_HEALTH_SILENT_AFTER]        = { "health",    "silent_after",    TYPE_DURATION, 1000,    DAY,         "120s",                     GATE,        NULL,    "After this long without a report a producer that used to report counts as silent." },
 	[SETTING_HEALTH_READY_REQUIRES_REDIS] = { "health",   "ready_requires_redis", TYPE_BOOL, 0,      1,           "no",                       GATE,        NULL,    "Whether /readyz fails while Redis is down." },

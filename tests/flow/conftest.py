@@ -118,7 +118,7 @@ class Service:
         self.url = f"http://127.0.0.1:{self.port}{self.mount}"
         self.session = requests.Session()
         self.session.trust_env = False
-        self.session.hooks["response"].append(contract_of(BUILD / "tickgate.fcgi").hook)
+        self.session.hooks["response"].append(contract_of(BUILD / "tickgate.fcgi").hook_at(self.mount))
         self.output = []
 
     def wait_ready(self, seconds=30):

@@ -166,10 +166,15 @@ class Contract:
         if error:
             raise Broken(f"{what}: {error.json_path}: {error.message[:500]}")
 
-    def hook(self, response, stream=False, **_):
-        """For requests.Session.hooks["response"]."""
-        body = None if stream or response.request.method == "HEAD" else response.content
-        self.check(response.request.method, response.url, response.status_code, response.headers, body)
+    def hook_at(self, mount):
+        """For requests.Session.hooks["response"], of a service that is mounted there."""
+
+        def hook(response, stream=False, **_):
+            body = None if stream or response.request.method == "HEAD" else response.content
+            url = response.url.replace(mount, "", 1) if mount else response.url
+            self.check(response.request.method, url, response.status_code, response.headers, body)
+
+        return hook
 
 
 @functools.lru_cache(maxsize=None)
