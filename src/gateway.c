@@ -103,7 +103,7 @@ worker_ended(struct gateway *g, unsigned i, int status)
 	    log_int("worker", i), log_int("pid", s->pid),
 	    log_int("status", WIFEXITED(status) ? WEXITSTATUS(status) : -1),
 	    log_int("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0));
-	g->counters->workers[i].pid = 0;
+	counters_ended(&g->counters->workers[i]);
 	/* At once after a good life; slower and slower when it dies young. */
 	if (asked || now_us - s->started_us > SECOND_US)
 		s->backoff_us = 0;
@@ -300,6 +300,13 @@ static int
 run_cgi(struct gateway *g, struct err *e)
 {
 	struct api_shared shared = { .tokens = g->tokens };
+	struct live_opts live_opts = { .state_dir = conf_str(&g->conf, SETTING_PATHS_STATE_DIR),
+		.run_dir = conf_str(&g->conf, SETTING_PATHS_RUN_DIR),
+		.ring_bytes = (size_t)conf_int(&g->conf, SETTING_LIVE_RING),
+		.stop_fd = -1,
+		.alone = true,
+		.on_gone = api_gone,
+		.arg = &shared };
 	struct connections_opts opts;
 	struct api *api = NULL;
 	int rc = -1;
@@ -308,13 +315,15 @@ run_cgi(struct gateway *g, struct err *e)
 	    (connections_settings(&g->conf, &opts, e) != 0 || (shared.publish = connections_new(&opts, e)) == NULL))
 		goto out;
 	conf_forget_secrets(&g->conf);
-	api = api_new(&g->conf, &shared, e);
-	if (api == NULL)
+	if ((shared.live = live_new(&live_opts, e)) == NULL || (api = api_new(&g->conf, &shared, e)) == NULL)
 		goto out;
 	signal(SIGPIPE, SIG_IGN);
 	rc = cgi_serve(cgi_handle, api, conf_str(&g->conf, SETTING_GATEWAY_BASE_PATH), e);
+	/* Until a stream or a wait that was asked for has ended; at once if none was. */
+	live_run(shared.live);
 	api_free(api);
 out:
+	live_free(shared.live);
 	connections_free(shared.publish);
 	return rc;
 }

@@ -23,7 +23,6 @@ struct worker {
 	const struct conf *conf;
 	struct api_shared shared;
 	struct counters_worker *own;
-	struct live *live;
 	struct cache *cache;
 };
 
@@ -33,10 +32,8 @@ thread_start(void *arg, struct err *e)
 	struct worker *w = arg;
 	struct api *api = api_new(w->conf, &w->shared, e);
 
-	if (api != NULL) {
-		api->positions = live_positions(w->live);
+	if (api != NULL)
 		api->cache = w->cache;
-	}
 	return api;
 }
 
@@ -56,7 +53,6 @@ static void
 count(void *arg, int status, int64_t took_us)
 {
 	struct worker *w = arg;
-
 	counters_add(w->own, status, took_us);
 }
 
@@ -89,13 +85,34 @@ open_writes(struct worker *w, struct conf *conf, struct err *e)
 	return rc;
 }
 
+/* The live thread sees the stop by itself, and says bye while the request threads finish; then it is waited for. */
+static int
+serve(struct worker *w, struct fcgi_opts *opts, struct err *e)
+{
+	struct live_opts live_opts = { .state_dir = conf_str(w->conf, SETTING_PATHS_STATE_DIR),
+		.run_dir = conf_str(w->conf, SETTING_PATHS_RUN_DIR),
+		.ring_bytes = (size_t)conf_int(w->conf, SETTING_LIVE_RING),
+		.stop_fd = opts->stop_fd,
+		.framed = true,
+		.on_gone = api_gone,
+		.arg = &w->shared };
+	int rc = -1;
+
+	if ((w->shared.live = live_new(&live_opts, e)) == NULL)
+		return -1;
+	if (live_start(w->shared.live, e) == 0) {
+		rc = fcgi_serve(opts, e);
+		live_stop(w->shared.live);
+	}
+	live_free(w->shared.live);
+	return rc;
+}
+
 int
 gateway_worker(struct conf *conf, int listener, const struct counters *all, struct counters_worker *own,
     struct tokens *tokens, pid_t parent)
 {
-	struct worker w = { .conf = conf, .shared = { .counters = all, .tokens = tokens }, .own = own };
-	struct live_opts live = { .state_dir = conf_str(conf, SETTING_PATHS_STATE_DIR),
-		.run_dir = conf_str(conf, SETTING_PATHS_RUN_DIR) };
+	struct worker w = { .conf = conf, .shared = { .counters = all, .own = own, .tokens = tokens }, .own = own };
 	struct fcgi_opts opts = { .listener = listener,
 		.threads = (int)conf_int(conf, SETTING_GATEWAY_THREADS),
 		.receive_timeout_ms = conf_int(conf, SETTING_GATEWAY_RECEIVE_TIMEOUT),
@@ -127,15 +144,9 @@ gateway_worker(struct conf *conf, int listener, const struct counters *all, stru
 		err_sys(&e, "cannot take signals");
 		goto failed;
 	}
-	if ((w.cache = cache_new((size_t)conf_int(conf, SETTING_GATEWAY_CACHE), &e)) == NULL ||
-	    (w.live = live_new(&live, &e)) == NULL)
+	if ((w.cache = cache_new((size_t)conf_int(conf, SETTING_GATEWAY_CACHE), &e)) == NULL)
 		goto failed;
-	rc = live_start(w.live, &e);
-	if (rc == 0) {
-		rc = fcgi_serve(&opts, &e);
-		live_stop(w.live);
-	}
-	live_free(w.live);
+	rc = serve(&w, &opts, &e);
 	cache_free(w.cache);
 	connections_free(w.shared.publish);
 	if (rc == 0)

@@ -28,6 +28,9 @@ api_new(const struct conf *conf, const struct api_shared *shared, struct err *e)
 	a->conf = conf;
 	if (shared != NULL)
 		a->shared = *shared;
+	/* A plain CGI program has nobody who follows the log. */
+	if (a->shared.live != NULL && a->shared.own != NULL)
+		a->positions = live_positions(a->shared.live);
 	if ((a->access = access_new(conf, a->shared.tokens, e)) == NULL)
 		goto fail;
 	if ((size_t)snprintf(a->state_path, sizeof(a->state_path), "%s/%s", conf_str(conf, SETTING_PATHS_RUN_DIR),

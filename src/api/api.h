@@ -15,7 +15,7 @@
 #include "conf/conf.h"
 #include "http/counters.h"
 #include "http/route.h"
-#include "live/positions.h"
+#include "live/live.h"
 #include "publish/connections.h"
 #include "store/read.h"
 #include "store/state.h"
@@ -23,6 +23,8 @@
 /* What the request threads of a worker share. All borrowed, all may be NULL. */
 struct api_shared {
 	const struct counters *counters; /* of all workers; NULL in a plain CGI program, which is alone */
+	struct counters_worker *own; /* this worker's; NULL as well */
+	struct live *live; /* whom connections are handed to that wait; NULL: nobody may wait */
 	const struct tokens *tokens; /* NULL: nobody has one */
 	struct connections *publish; /* NULL: writes are off */
 };
@@ -31,8 +33,7 @@ struct api {
 	const struct conf *conf; /* borrowed */
 	struct api_shared shared;
 	struct access *access; /* owned */
-	struct positions
-	    *positions; /* what the live thread knows, borrowed; set after api_new(); NULL in a plain CGI program */
+	struct positions *positions; /* what the live thread knows, borrowed; NULL without one */
 	struct cache
 	    *cache; /* rendered lists, of all the worker's threads, borrowed; set after api_new(); NULL likewise */
 	struct reader *reader; /* owned */
@@ -50,6 +51,9 @@ void api_free(struct api *a);
 
 /* Answers any request: the whole of walk 2 from route to reply. */
 void api_handle(struct api *a, struct request *request, struct reply *reply);
+
+/* What the live thread calls (live.h); `arg` of the first is an api of its own, of the second a struct api_shared. */
+void api_gone(void *arg, bool waiter, uint64_t address);
 
 extern const struct route api_routes[];
 extern const size_t api_n_routes;

@@ -10,6 +10,7 @@
 
 /* One handler a resource; `app` is a struct api. Collections take a set of kinds in route->arg; 0: the parameter `kinds` says. */
 void collection_get(void *app, struct exchange *x, struct reply *reply);
+void stream_get(void *app, struct exchange *x, struct reply *reply);
 void event_get(void *app, struct exchange *x, struct reply *reply);
 void symbols_get(void *app, struct exchange *x, struct reply *reply);
 void symbol_get(void *app, struct exchange *x, struct reply *reply);
@@ -49,6 +50,14 @@ bool api_stale(struct api *a, int64_t now_us);
 /* Begins a JSON answer with its Cache-Control. */
 void api_json(struct reply *reply, const char *cache_control);
 void api_cursor_header(struct reply *reply, const char *epoch, int64_t seq);
+
+/* ---- places for those who wait (place.c) ---- */
+
+/* Counts one more stream or waiter in. False: there is no place, and why. */
+bool place_take(struct api *a, const struct request *request, bool waiter, enum problem *problem);
+/* Takes that back, when nobody was handed over. */
+void place_give(struct api *a, const struct request *request, bool waiter);
+uint64_t place_address(const struct request *request); /* for live_request_new() */
 
 /* ---- JSON pieces ---- */
 

@@ -10,6 +10,7 @@ const char *const reset_names[] = {
 	[RESET_TRIMMED] = "trimmed",
 	[RESET_EPOCH_CHANGED] = "epoch_changed",
 	[RESET_UNKNOWN_CURSOR] = "unknown_cursor",
+	[RESET_TOO_FAR] = "too_far",
 };
 
 static struct text_set
@@ -115,6 +116,25 @@ whose_id(struct text id, const struct snapshot *snap, int64_t *seq)
 	return param_id_ok(id, &epoch) && text_eq(epoch, text_of(snap->epoch)) ? OURS_ABOVE_HEAD : ANOTHERS;
 }
 
+enum reset_reason
+query_judge(struct text id, const struct snapshot *snap, unsigned kinds_wanted, int64_t *seq)
+{
+	struct text epoch;
+
+	*seq = 0;
+	if (!param_id_ok(id, &epoch))
+		return RESET_UNKNOWN_CURSOR;
+	switch (whose_id(id, snap, seq)) {
+	case OURS:
+		return *seq < read_trimmed(snap, kinds_wanted) ? RESET_TRIMMED : RESET_NONE;
+	case OURS_ABOVE_HEAD:
+		return RESET_UNKNOWN_CURSOR;
+	case ANOTHERS:
+		break;
+	}
+	return RESET_EPOCH_CHANGED;
+}
+
 static void
 place_after(struct query *q, struct text id, const struct snapshot *snap)
 {
@@ -128,20 +148,9 @@ place_after(struct query *q, struct text id, const struct snapshot *snap)
 		q->list.bound = snap->head;
 		return;
 	}
-	switch (whose_id(id, snap, &seq)) {
-	case OURS:
-		if (seq < read_trimmed(snap, q->filter.kinds))
-			q->reset = RESET_TRIMMED;
-		else
-			q->list.bound = seq;
-		break;
-	case OURS_ABOVE_HEAD:
-		q->reset = RESET_UNKNOWN_CURSOR;
-		break;
-	case ANOTHERS:
-		q->reset = RESET_EPOCH_CHANGED;
-		break;
-	}
+	q->reset = query_judge(id, snap, q->filter.kinds, &seq);
+	if (q->reset == RESET_NONE)
+		q->list.bound = seq;
 }
 
 static void

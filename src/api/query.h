@@ -7,7 +7,7 @@
 #include "http/route.h"
 #include "store/read.h"
 
-enum reset_reason { RESET_NONE, RESET_TRIMMED, RESET_EPOCH_CHANGED, RESET_UNKNOWN_CURSOR };
+enum reset_reason { RESET_NONE, RESET_TRIMMED, RESET_EPOCH_CHANGED, RESET_UNKNOWN_CURSOR, RESET_TOO_FAR };
 extern const char *const reset_names[];
 
 struct query {
@@ -23,6 +23,12 @@ struct query {
 
 /* Fills *q, which stays where it is, but for the place. `route_kinds` 0: the parameter says. */
 void query_filter(struct query *q, const struct exchange *x, unsigned route_kinds);
+
+/*
+ * Whether one can go on after `id`, which need not be well-formed, in this log: RESET_NONE and its *seq, or why not. `kinds_wanted`: what must not have been
+ * trimmed since.
+ */
+enum reset_reason query_judge(struct text id, const struct snapshot *snap, unsigned kinds_wanted, int64_t *seq);
 
 /* Finds the place in the log that `after` and `before` ask for; of `snap` only epoch, head and (for `after`) trimmed_to count. */
 void query_place(struct query *q, const struct exchange *x, const struct snapshot *snap);

@@ -15,6 +15,11 @@
 #define ALERTS PARAM_BIT(Q_ALERT)
 #define ERRORS (PARAM_BIT(Q_SEVERITY) | PARAM_BIT(Q_MIN_SEVERITY) | PARAM_BIT(Q_COMPONENT) | PARAM_BIT(Q_SOURCE))
 #define MIXED (EVERY | PARAM_BIT(Q_KINDS) | PATTERNS | INDICATORS | ALERTS | ERRORS)
+#define FEED \
+	(PARAM_BIT(Q_KINDS) | PATTERNS | INDICATORS | ALERTS | ERRORS | PARAM_BIT(Q_CHANNEL) | \
+	    PARAM_BIT(Q_DUPLICATES) | PARAM_BIT(Q_AFTER) | PARAM_BIT(Q_LAST_EVENT_ID) | \
+	    PARAM_BIT(Q_LAST_EVENT_ID_CAMEL) | PARAM_BIT(Q_REPLAY) | PARAM_BIT(Q_BATCH) | PARAM_BIT(Q_CONFLATE) | \
+	    PARAM_BIT(Q_HEARTBEAT) | PARAM_BIT(Q_DRY) | PARAM_BIT(Q_FORMAT) | PRETTY)
 #define DIRECTORY \
 	(PRETTY | PARAM_BIT(Q_PREFIX) | PARAM_BIT(Q_ACTIVE) | PARAM_BIT(Q_ORDER) | PARAM_BIT(Q_LIMIT) | \
 	    PARAM_BIT(Q_AFTER_SYMBOL))
@@ -32,12 +37,14 @@ const struct route api_routes[] = {
 	{ "/v1/gaps",                        METHOD_GET, EVERY | SYMBOLS,               collection_get, KIND_BIT(KIND_GAP),       ROUTE_FORMATS, "Stretches of time in which events may be missing." },
 	{ "/v1/events",                      METHOD_GET, MIXED | MANY,                  collection_get, 0,                        ROUTE_FORMATS, "Events of several kinds in the order of arrival." },
 	{ "/v1/events/{id}",                 METHOD_GET, PRETTY,                        event_get,      0,                        0,             "One event." },
+	{ "/v1/stream",                      METHOD_GET, FEED | SYMBOLS,                stream_get,     0,                        0,             "Events as they come, as Server-Sent Events or as lines." },
 	{ "/v1/symbols",                     METHOD_GET, DIRECTORY,                     symbols_get,    0,                        0,             "The symbols of which something is kept, with counts." },
 	{ "/v1/symbols/{symbol}",            METHOD_GET, PRETTY,                        symbol_get,     0,                        0,             "The newest of each pattern and indicator of one symbol." },
 	{ "/v1/symbols/{symbol}/patterns",   METHOD_GET, EVERY | PATTERNS,              collection_get, KIND_BIT(KIND_PATTERN),   ROUTE_FORMATS, "Patterns of one symbol." },
 	{ "/v1/symbols/{symbol}/indicators", METHOD_GET, EVERY | INDICATORS,            collection_get, KIND_BIT(KIND_INDICATOR), ROUTE_FORMATS, "Indicator values of one symbol." },
 	{ "/v1/symbols/{symbol}/alerts",     METHOD_GET, EVERY | ALERTS,                collection_get, KIND_BIT(KIND_ALERT),     ROUTE_FORMATS, "Alerts of one symbol." },
 	{ "/v1/symbols/{symbol}/events",     METHOD_GET, MIXED,                         collection_get, 0,                        ROUTE_FORMATS, "Events of several kinds of one symbol." },
+	{ "/v1/symbols/{symbol}/stream",     METHOD_GET, FEED,                          stream_get,     0,                        0,             "Events of one symbol as they come." },
 	{ "/v1/snapshot",                    METHOD_GET, SYMBOLS | PRETTY,              snapshot_get,   0,                        0,             "The newest of each pattern and indicator of several symbols, at one moment." },
 	{ "/v1/summary",                     METHOD_GET, PARAM_BIT(Q_WINDOW) | PRETTY,  summary_get,    0,                        0,             "How many patterns, indicators and alerts came in of late." },
 	{ "/v1/channels",                    METHOD_GET, PRETTY,                        channels_get,   0,                        0,             "The channels listened to, with counters." },

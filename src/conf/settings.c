@@ -81,6 +81,15 @@ const struct setting_info settings[SETTING__MAX] = {
 	[SETTING_GATEWAY_RECEIVE_TIMEOUT]    = { "gateway",   "receive_timeout", TYPE_DURATION, 100,     60000,       "2s",                       GATE,        NULL,    "How long a request that has begun may take to come in, and the web server to take the answer." },
 	[SETTING_GATEWAY_CACHE]              = { "gateway",   "cache",           TYPE_SIZE,     0,       64 * 1024 * MIB, "16MiB",                GATE,        NULL,    "How much memory each worker may fill with rendered lists, so that an unchanged one is not read again; 0: none." },
 
+	[SETTING_LIVE_MAX_STREAMS]           = { "live",      "max_streams",     TYPE_NUMBER,   0,       1000000,     "20000",                    GATE,        NULL,    "How many streams may be open, over all workers." },
+	[SETTING_LIVE_MAX_WAITERS]           = { "live",      "max_waiters",     TYPE_NUMBER,   0,       1000000,     "10000",                    GATE,        NULL,    "How many requests may wait for news (long-poll), over all workers; further ones are answered at once." },
+	[SETTING_LIVE_MAX_PER_ADDRESS]       = { "live",      "max_per_address", TYPE_NUMBER,   0,       1000000,     "0",                        GATE,        NULL,    "How many streams and waiting requests together one client address may have. 0: no limit." },
+	[SETTING_LIVE_MAX_SYMBOLS]           = { "live",      "max_symbols",     TYPE_NUMBER,   1,       200,         "200",                      GATE,        NULL,    "How many symbols one stream may name." },
+	[SETTING_LIVE_MAX_REPLAY]            = { "live",      "max_replay",      TYPE_NUMBER,   0,       INT64_MAX,   "100000",                   GATE,        NULL,    "A stream that begins more events than this behind the newest goes on there instead, and is told so (reset, too_far)." },
+	[SETTING_LIVE_MAX_AGE]               = { "live",      "max_age",         TYPE_DURATION, 1000,    DAY,         "1h",                       GATE,        NULL,    "A stream ends after this time, give or take a fifth; clients come back and go on." },
+	[SETTING_LIVE_HEARTBEAT]             = { "live",      "heartbeat",       TYPE_DURATION, 5000,    55000,       "15s",                      GATE,        NULL,    "After this much silence a stream is sent a heartbeat, unless its request says another time." },
+	[SETTING_LIVE_RING]                  = { "live",      "ring",            TYPE_SIZE,     65536,   1024 * MIB,  "16MiB",                    GATE,        NULL,    "How much memory a worker has for the newest events that somebody waits for; what is older is read from the log." },
+
 	[SETTING_HEALTH_SILENT_AFTER]        = { "health",    "silent_after",    TYPE_DURATION, 1000,    DAY,         "120s",                     GATE,        NULL,    "After this long without a report a producer that used to report counts as silent." },
 	[SETTING_HEALTH_READY_REQUIRES_REDIS] = { "health",   "ready_requires_redis", TYPE_BOOL, 0,      1,           "no",                       GATE,        NULL,    "Whether /readyz fails while Redis is down." },
 

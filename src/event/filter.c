@@ -94,6 +94,8 @@ kind_matches(const struct filter *f, const struct event *ev)
 bool
 filter_matches(const struct filter *f, const struct event *ev)
 {
+	if (f->every_gap && ev->kind == KIND_GAP)
+		return true;
 	return (f->kinds & KIND_BIT(ev->kind)) != 0 && (f->show_duplicates || ev->duplicate_of == 0) &&
 	    filter_has_symbol(f, ev->symbol) && text_set_has(&f->channels, ev->channel) && time_matches(f, ev) &&
 	    kind_matches(f, ev);

@@ -29,6 +29,7 @@ struct filter {
 	double min_value, max_value; /* indicators; one without scalar value does not match; NAN: no condition */
 	enum severity min_severity; /* errors; SEVERITY_NONE: no condition */
 	bool show_duplicates; /* else events with duplicate_of are hidden */
+	bool every_gap; /* gaps match whatever else is said: streams tell all of them */
 	bool times_of_event; /* since/until look at the event's own time, not at the receive time */
 	int64_t since_us, until_us; /* half-open; INT64_MIN and INT64_MAX: no condition */
 };

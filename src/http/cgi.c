@@ -4,6 +4,7 @@
 #include "http/cgi.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,6 +95,19 @@ write_all(struct buf *head, struct text body, struct err *e)
 	return 0;
 }
 
+/* What writes on does not wait for a reader that does not read. */
+static void
+hand_over(struct reply *reply, struct text head)
+{
+	reply_take_fn take = reply->take;
+	int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+
+	reply->take = NULL;
+	if (fd >= 0)
+		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	take(reply->take_arg, fd, 0, head);
+}
+
 int
 cgi_serve(void (*handle)(void *app, struct request *request, struct reply *reply), void *app, const char *base_path,
     struct err *e)
@@ -112,7 +126,11 @@ cgi_serve(void (*handle)(void *app, struct request *request, struct reply *reply
 	if (rc == 0) {
 		handle(app, &request, &reply);
 		reply_write_head(&reply, &head);
-		rc = write_all(&head, reply_has_body(&reply, request.method) ? buf_text(&reply.body) : TEXT(""), e);
+		if (reply.take != NULL)
+			hand_over(&reply, buf_text(&head));
+		else
+			rc = write_all(
+			    &head, reply_has_body(&reply, request.method) ? buf_text(&reply.body) : TEXT(""), e);
 	}
 	buf_fini(&head);
 	reply_fini(&reply);

@@ -56,5 +56,42 @@ counters_sum(const struct counters *c, struct counters_total *out)
 		out->restarts += w->starts > 1 ? w->starts - 1 : 0;
 		for (int k = 0; k < 6; k++)
 			out->by_class[k] += w->by_class[k];
+		for (int g = 0; g < GAUGE__MAX; g++)
+			out->gauges[g] += w->gauges[g];
 	}
+}
+
+static int64_t
+sum_gauge(const struct counters *c, enum gauge gauge)
+{
+	int64_t sum = 0;
+
+	for (unsigned i = 0; i < c->n_workers; i++)
+		sum += c->workers[i].gauges[gauge];
+	return sum;
+}
+
+/* Counted first and looked at then: of two that come at once for the last place both may be refused, but never both be taken. */
+bool
+counters_take(const struct counters *c, struct counters_worker *own, enum gauge gauge, int64_t max)
+{
+	atomic_fetch_add(&own->gauges[gauge], 1);
+	if (sum_gauge(c, gauge) <= max)
+		return true;
+	atomic_fetch_sub(&own->gauges[gauge], 1);
+	return false;
+}
+
+void
+counters_give(struct counters_worker *own, enum gauge gauge)
+{
+	atomic_fetch_sub(&own->gauges[gauge], 1);
+}
+
+void
+counters_ended(struct counters_worker *w)
+{
+	w->pid = 0;
+	for (int g = 0; g < GAUGE__MAX; g++)
+		w->gauges[g] = 0;
 }

@@ -8,11 +8,14 @@
 #define HTTP_COUNTERS_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
 
 #define COUNTERS_WORKERS_MAX 256
+
+enum gauge { GAUGE_STREAMS, GAUGE_WAITERS, GAUGE__MAX };
 
 struct counters_worker {
 	_Atomic int64_t pid; /* 0: not running */
@@ -21,6 +24,7 @@ struct counters_worker {
 	_Atomic int64_t requests;
 	_Atomic int64_t by_class[6]; /* by the status's first digit; [0]: ended without an answer */
 	_Atomic int64_t took_us; /* of all requests together */
+	_Atomic int64_t gauges[GAUGE__MAX]; /* parked with this worker now */
 } __attribute__((aligned(64))); /* a cache line of its own: workers do not slow each other */
 
 struct counters {
@@ -34,10 +38,17 @@ void counters_free(struct counters *c);
 
 void counters_add(struct counters_worker *w, int status, int64_t took_us);
 
+/* One more with this worker, unless the service has `max` of them. False: it has. */
+bool counters_take(const struct counters *c, struct counters_worker *own, enum gauge gauge, int64_t max);
+void counters_give(struct counters_worker *own, enum gauge gauge);
+/* The parent's, when a worker has ended, however: nothing is parked with it any more. */
+void counters_ended(struct counters_worker *w);
+
 /* The sums over all slots, also those of workers that are gone. */
 struct counters_total {
 	unsigned workers; /* running now */
 	int64_t requests, by_class[6], took_us;
+	int64_t gauges[GAUGE__MAX];
 	int64_t restarts; /* of workers that died or were replaced */
 };
 void counters_sum(const struct counters *c, struct counters_total *out);

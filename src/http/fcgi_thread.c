@@ -9,6 +9,7 @@
 
 #include <fastcgi.h>
 #include <fcgiapp.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -89,6 +90,34 @@ send_reply(struct fcgi_request *f, enum method method)
 	return FCGX_FFlush(f->r.out);
 }
 
+/*
+ * Gives the connection away. Its descriptor is doubled first: libfcgi closes its own, without a shutdown, which would reach the other (Detach).
+ * Only when libfcgi is done with it may it be made non-blocking: the two descriptors share that.
+ */
+static int
+hand_over(struct fcgi_request *f)
+{
+	struct reply *reply = &f->reply;
+	reply_take_fn take = reply->take;
+	unsigned request_id = (unsigned)f->r.requestId;
+	int fd = fcntl(f->r.ipcFd, F_DUPFD_CLOEXEC, 3);
+
+	buf_clear(&f->head);
+	reply_write_head(reply, &f->head);
+	if (fd < 0 || f->head.failed || reply->take == NULL) {
+		if (fd >= 0)
+			close(fd);
+		reply_problem(reply, PROBLEM_INTERNAL_ERROR, "no descriptor or memory for another stream", NULL);
+		return -1;
+	}
+	reply->take = NULL;
+	FCGX_Detach(&f->r);
+	FCGX_Free(&f->r, 1);
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	take(reply->take_arg, fd, request_id, buf_text(&f->head));
+	return 0;
+}
+
 static int
 answer(struct fcgi_request *f, const struct fcgi_opts *opts, void *thread)
 {
@@ -99,7 +128,7 @@ answer(struct fcgi_request *f, const struct fcgi_opts *opts, void *thread)
 		return 0;
 	if (request_read_body(&request, fcgi_read, f, NULL) == 0) {
 		opts->handle(thread, &request, &f->reply);
-		if (send_reply(f, request.method) == 0)
+		if ((f->reply.take != NULL && hand_over(f) == 0) || send_reply(f, request.method) == 0)
 			status = f->reply.status;
 	}
 	request_fini(&request);
@@ -123,9 +152,10 @@ fcgi_answer(struct fcgi_request *f, int fd, const struct fcgi_opts *opts, void *
 	f->deadline_us = start_us + BODY_DEADLINE_FACTOR * opts->receive_timeout_ms * 1000;
 	reply_clear(&f->reply);
 	status = answer(f, opts, thread);
-	/* Kept connections would each hold a thread; closing is always legal. */
+	/* Kept connections would each hold a thread; closing is always legal. Of one that was given away nothing is left to finish. */
 	f->r.keepConnection = 0;
-	FCGX_Finish_r(&f->r);
+	if (f->r.in != NULL)
+		FCGX_Finish_r(&f->r);
 	if (opts->count != NULL)
 		opts->count(opts->arg, status, clock_mono_us() - start_us);
 }

@@ -383,6 +383,24 @@ parse_flag(struct parse *p)
 	return 0;
 }
 
+int
+param_time_parse(struct text t, int64_t now_us, int64_t *us)
+{
+	struct clock_iso iso;
+	int64_t age;
+
+	if (age_of(t, &age) == 0) {
+		*us = now_us - age;
+		return 0;
+	}
+	if (epoch_of(t, us) == 0)
+		return 0;
+	if (clock_parse_iso(t, &iso) != 0 || (iso.zone == CLOCK_NAIVE && !iso.date_only))
+		return -1;
+	*us = iso.seconds * SECOND_US + micros(iso.fraction);
+	return 0;
+}
+
 bool
 param_id_ok(struct text t, struct text *epoch)
 {
@@ -452,6 +470,8 @@ param_value_parse(struct param_value *v, enum param q, int64_t now_us, struct po
 		return parse_age(&p);
 	case P_CURSOR:
 		return parse_cursor(&p);
+	case P_ANY:
+		break;
 	case P_WORD:
 		return parse_word(&p);
 	case P_FLAG:

@@ -19,6 +19,9 @@ bool param_symbol_ok(struct text t);
 bool param_id_ok(struct text t, struct text *epoch);
 
 /* Fills the rest of *v from v->text, or adds a fault. -1 only when memory is out. */
+/* Any of the forms that P_TIME has, quietly. -1: it is none. */
+int param_time_parse(struct text t, int64_t now_us, int64_t *us);
+
 int param_value_parse(struct param_value *v, enum param q, int64_t now_us, struct pool *pool, struct faults *faults);
 
 #endif

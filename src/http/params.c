@@ -60,6 +60,15 @@ const struct param_info params[Q__MAX] = {
 	[Q_FORMAT]         = { "format",         P_WORD,       0,  0,           format_words,     "csv",                 "json, ndjson or csv; goes before what Accept says." },
 	[Q_PRETTY]         = { "pretty",         P_FLAG,       0,  1,           NULL,             "1",                   "Indents JSON." },
 	[Q_TOKEN]          = { "token",          P_TEXT,       1,  512,         NULL,             "tg_…",                "A token, where access.query_token allows it here: for EventSource, which cannot send headers." },
+	[Q_LAST_EVENT_ID]  = { "last_event_id",  P_ANY,        0,  0,           NULL,             "q7k2m9xa-184467",     "Where to go on, for the first connection of a page, which cannot send the header Last-Event-ID." },
+	[Q_LAST_EVENT_ID_CAMEL] = { "lastEventId", P_ANY,      0,  0,           NULL,             "q7k2m9xa-184467",     "The same as last_event_id." },
+	[Q_REPLAY]         = { "replay",         P_INT,        1,  1000,        NULL,             "50",                  "Begins with the last so many events that match." },
+	[Q_BATCH]          = { "batch",          P_INT,        50, 5000,        NULL,             "250",                 "Collects events for at least so many milliseconds, and sends them as one; alerts and gaps do not wait." },
+	[Q_CONFLATE]       = { "conflate",       P_FLAG,       0,  1,           NULL,             "1",                   "Of the indicators in a batch only the newest of each symbol, name and timeframe." },
+	[Q_HEARTBEAT]      = { "heartbeat",      P_INT,        5,  55,          NULL,             "15",                  "After so many seconds of silence a heartbeat is sent." },
+	[Q_DRY]            = { "dry",            P_FLAG,       0,  1,           NULL,             "1",                   "Only checks the parameters, and says where the stream would begin." },
+	[Q_WAIT]           = { "wait",           P_INT,        0,  55,          NULL,             "25",                  "With after: if there is nothing yet, waits up to so many seconds for something; Prefer: wait=25 says the same." },
+	[Q_LINGER]         = { "linger",         P_INT,        0,  2000,        NULL,             "250",                 "With wait: collects for so many more milliseconds once something has come." },
 };
 /* clang-format on */
 static_assert(Q__MAX <= 64, "PARAM_BIT() has 64 bits");
@@ -224,6 +233,12 @@ parse_pair(struct param_values *out, struct text pair, uint64_t allowed, int64_t
 		return 0;
 	}
 	out->v[q].text = value;
+	/* A stream may begin at a time; a list has `since` for that. */
+	if (q == Q_AFTER && (allowed & PARAM_BIT(Q_REPLAY)) != 0 &&
+	    param_time_parse(value, now_us, &out->v[q].n) == 0) {
+		out->v[q].timed = true;
+		return 0;
+	}
 	return param_value_parse(&out->v[q], (enum param)q, now_us, pool, faults);
 }
 

@@ -52,6 +52,15 @@ enum param {
 	Q_FORMAT,
 	Q_PRETTY,
 	Q_TOKEN,
+	Q_LAST_EVENT_ID,
+	Q_LAST_EVENT_ID_CAMEL,
+	Q_REPLAY,
+	Q_BATCH,
+	Q_CONFLATE,
+	Q_HEARTBEAT,
+	Q_DRY,
+	Q_WAIT,
+	Q_LINGER,
 	Q__MAX
 };
 
@@ -71,7 +80,8 @@ enum param_type {
 	P_SEVERITIES, /* comma list of them */
 	P_TIME, /* RFC 3339 with zone, YYYY-MM-DD (UTC), epoch s or ms, or an age "90s" "15m" "2h" "3d": microseconds since 1970 */
 	P_AGE, /* an age only: microseconds; min..max seconds, unless max is 0 */
-	P_CURSOR, /* an id, or one of the words in `words` */
+	P_CURSOR, /* an id, or one of the words in `words`; for routes that take `replay` a time or an age, too: then `timed` */
+	P_ANY, /* whatever it is: judged by the handler */
 	P_WORD, /* one of `words`: its index */
 	P_FLAG, /* absent, "", "0", "1", "true", "false" */
 };
@@ -94,6 +104,7 @@ struct param_value {
 	const struct text *items; /* lists */
 	size_t n_items;
 	bool relative; /* a time given as an age */
+	bool timed; /* a cursor given as a time, in n */
 };
 
 enum fault_code { /* problem codes of 400 answers; the gravest one names the answer */

@@ -34,6 +34,8 @@ const struct problem_info problems[PROBLEM__MAX] = {
 	[PROBLEM_STORAGE_UNAVAILABLE]    = { "storage_unavailable",    503, "The log cannot be read at the moment",   "The database is locked, damaged or not readable; try again." },
 	[PROBLEM_STARTING]               = { "starting",               503, "There is no log yet",                    "The subscriber has not made its database yet; try again." },
 	[PROBLEM_SHUTTING_DOWN]          = { "shutting_down",          503, "The service is shutting down",           "The service is being stopped or restarted; try again." },
+	[PROBLEM_STREAM_LIMIT]           = { "stream_limit",           503, "There is no place for another stream",   "As many streams are open as live.max_streams allows; try again." },
+	[PROBLEM_RATE_LIMITED]           = { "rate_limited",           429, "Too many from this address",             "This client's address has as many streams and waiting requests as live.max_per_address allows." },
 	[PROBLEM_REDIS_UNAVAILABLE]      = { "redis_unavailable",      503, "Redis cannot be reached",                "What was asked for needs Redis, and it cannot be reached or refused; nothing was published." },
 	[PROBLEM_UNKNOWN_OUTCOME]        = { "unknown_outcome",        503, "It is not known whether it was published", "Redis was told to publish, and its answer was lost: all of it may be out, or nothing." },
 };
@@ -53,6 +55,7 @@ reply_init(struct reply *r)
 void
 reply_fini(struct reply *r)
 {
+	reply_clear(r);
 	buf_fini(&r->head);
 	buf_fini(&r->body);
 }
@@ -60,8 +63,14 @@ reply_fini(struct reply *r)
 void
 reply_clear(struct reply *r)
 {
+	reply_take_fn take = r->take;
+
+	r->take = NULL;
+	if (take != NULL)
+		take(r->take_arg, -1, 0, TEXT(""));
 	r->status = 200;
 	r->content_type = NULL;
+	r->open_ended = false;
 	r->vary = r->methods = 0;
 	buf_clear(&r->head);
 	buf_shrink(&r->body, 1u << 20);
@@ -142,7 +151,8 @@ reply_write_head(struct reply *r, struct buf *out)
 	if (status_has_body(r->status)) {
 		if (r->content_type != NULL)
 			buf_printf(out, "Content-Type: %s\r\n", r->content_type);
-		buf_printf(out, "Content-Length: %zu\r\n", r->body.len);
+		if (!r->open_ended)
+			buf_printf(out, "Content-Length: %zu\r\n", r->body.len);
 	}
 	buf_add_str(out, "X-Content-Type-Options: nosniff\r\n");
 	buf_add_text(out, buf_text(&r->head));
@@ -176,7 +186,7 @@ begin_problem(struct reply *r, enum problem p, const char *detail)
 	r->content_type = "application/problem+json";
 	reply_header(r, "Cache-Control", TEXT("no-store"));
 	/* Whoever sends again what may be out already should have thought about it. */
-	if (info->status == 503 && p != PROBLEM_UNKNOWN_OUTCOME)
+	if ((info->status == 503 && p != PROBLEM_UNKNOWN_OUTCOME) || info->status == 429)
 		reply_header(r, "Retry-After", TEXT("2"));
 	buf_printf(b,
 	    "{\"type\":\"urn:tickgate:problem:%s\",\"title\":\"%s\",\"status\":%d,\"code\":\"%s\",\"detail\":",

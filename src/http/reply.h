@@ -21,11 +21,20 @@ enum {
 	VARY_AUTHORIZATION = 4,
 };
 
+/*
+ * A handler that wants to go on with the connection itself (a stream, a long-poll). Called once, by whoever brought the request: with its
+ * descriptor (taken), the id of the FastCGI request on it, and the head of the answer; or with -1, when nothing comes of it.
+ */
+typedef void (*reply_take_fn)(void *arg, int fd, unsigned request_id, struct text head);
+
 struct reply {
 	int status; /* 200 unless set */
 	struct buf head; /* "Name: value\r\n"…, checked for CR, LF and NUL */
 	struct buf body;
 	const char *content_type; /* static; NULL: no body */
+	bool open_ended; /* a body without an end that could be told: no Content-Length */
+	reply_take_fn take; /* NULL: the body is the answer */
+	void *take_arg;
 	unsigned vary; /* VARY_…, told by reply_vary() */
 	unsigned methods; /* of the route, in the answer to OPTIONS; else 0 */
 };
@@ -77,6 +86,8 @@ enum problem {
 	PROBLEM_STORAGE_UNAVAILABLE,
 	PROBLEM_STARTING,
 	PROBLEM_SHUTTING_DOWN,
+	PROBLEM_STREAM_LIMIT,
+	PROBLEM_RATE_LIMITED,
 	PROBLEM_REDIS_UNAVAILABLE,
 	PROBLEM_UNKNOWN_OUTCOME,
 	PROBLEM__MAX

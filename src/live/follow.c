@@ -26,7 +26,10 @@ follow_init(struct follow *f, const char *state_dir, const char *run_dir, const 
 		return -1;
 	}
 	f->reader = reader_new(state_dir, e);
-	return f->reader == NULL ? -1 : 0;
+	if (f->reader == NULL)
+		return -1;
+	reader_set_bell(f->reader, f->bell_path);
+	return 0;
 }
 
 static void
@@ -95,8 +98,11 @@ on_key(void *arg, const struct row_key *key)
 {
 	struct follow *f = arg;
 
+	if (f->to.row(f->to.arg, f->reader, key, &f->row_err) != 0) {
+		f->row_failed = true;
+		return 1;
+	}
 	f->page_head = key->seq;
-	f->to.row(f->to.arg, f->reader, key);
 	return 0;
 }
 
@@ -117,12 +123,14 @@ read_page(struct follow *f, const struct snapshot *snap, struct err *e)
 	if (snap->head == f->head)
 		return 0;
 	f->page_head = f->head;
+	f->row_failed = false;
 	n = read_keys(f->reader, f->head, FOLLOW_PAGE, on_key, f, e);
-	if (n < 0)
-		return -1;
-	f->head = n < FOLLOW_PAGE ? snap->head : f->page_head;
+	/* What was told was told, whatever happened then. */
+	f->head = n >= 0 && n < FOLLOW_PAGE && !f->row_failed ? snap->head : f->page_head;
 	f->to.advance(f->to.arg, f->head);
-	return f->head < snap->head;
+	if (f->row_failed)
+		*e = f->row_err;
+	return n < 0 || f->row_failed ? -1 : f->head < snap->head;
 }
 
 /* Whether a turn needs a snapshot at all: without a bell most looks find nothing. */

@@ -16,8 +16,8 @@
 struct follow_to {
 	/* From here on: a first start, another epoch, or a leap to the head. Everything before is to be forgotten. */
 	void (*start)(void *arg, const struct snapshot *snap);
-	/* A new row; may read it by `r`, whose snapshot is open. */
-	void (*row)(void *arg, struct reader *r, const struct row_key *key);
+	/* A new row; may read it by `r`, whose snapshot is open. -1: it could not; it will be told again. */
+	int (*row)(void *arg, struct reader *r, const struct row_key *key, struct err *e);
 	/* Every row up to `head` was given. */
 	void (*advance)(void *arg, int64_t head);
 	/* The log has not been readable for a second; the next thing told is a start. */
@@ -35,6 +35,8 @@ struct follow {
 	char epoch[16];
 	int64_t head; /* given up to here */
 	int64_t page_head; /* the same inside a page */
+	bool row_failed; /* in this page, and why */
+	struct err row_err;
 	int64_t look_us, connect_us; /* when to look without a ring, and when to try for the bell again */
 	int64_t failing_us; /* since when the log cannot be read; 0: it can */
 	int64_t version; /* of the database, when there is no bell */

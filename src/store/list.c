@@ -31,6 +31,13 @@ timeline_bound(struct reader *r, enum sql id, int64_t us, int64_t *seq, struct e
 	return row_int(r, st, seq, e);
 }
 
+/* The last seq that may be looked at. */
+static int64_t
+reach(const struct list_query *q, const struct snapshot *snap)
+{
+	return q->order == LIST_OLDEST_FIRST && q->upto > 0 && q->upto < snap->head ? q->upto : snap->head;
+}
+
 /* Turns the order's bound, and receive times by the sparse index, into from <= seq < below. */
 static int
 find_bounds(struct reader *r, const struct snapshot *snap, const struct list_query *q, int64_t *from, int64_t *below,
@@ -40,7 +47,7 @@ find_bounds(struct reader *r, const struct snapshot *snap, const struct list_que
 	int64_t seq = 0;
 
 	*from = (q->order == LIST_OLDEST_FIRST ? q->bound : q->above) + 1;
-	*below = q->order == LIST_NEWEST_FIRST && q->bound <= snap->head ? q->bound : snap->head + 1;
+	*below = q->order == LIST_NEWEST_FIRST && q->bound <= snap->head ? q->bound : reach(q, snap) + 1;
 	if (f->times_of_event)
 		return 0;
 	if (f->since_us != INT64_MIN) {
@@ -133,9 +140,9 @@ walk(struct walk *w, struct merge *m, struct err *e)
 	return rc;
 }
 
-/* Whether everything up to the head was before `until`. Receive times do not run backwards. 1, 0, -1. */
+/* Whether everything up to `end` was before `until`. Receive times do not run backwards. 1, 0, -1. */
 static int
-reached_head(const struct walk *w, const struct snapshot *snap, struct err *e)
+reached_end(const struct walk *w, int64_t end, struct err *e)
 {
 	const struct filter *f = w->q->filter;
 	int64_t newest_us;
@@ -144,7 +151,7 @@ reached_head(const struct walk *w, const struct snapshot *snap, struct err *e)
 		return 0;
 	if (f->times_of_event || f->until_us == INT64_MAX)
 		return 1;
-	if (read_time(w->r, snap->head, &newest_us, e) != 0)
+	if (read_time(w->r, end, &newest_us, e) != 0)
 		return -1;
 	return newest_us < f->until_us;
 }
@@ -170,11 +177,12 @@ read_list(struct reader *r, const struct snapshot *snap, const struct list_query
 		rc = walk(&w, &m, e);
 		merge_fini(&m);
 	}
-	/* Everything up to the head was looked at, though most of it only in the index. */
-	if (rc == 0 && !newest_first && !out->has_more && snap->head > out->position) {
-		rc = reached_head(&w, snap, e);
+	/* Everything up to there was looked at, though most of it only in the index. */
+	if (rc == 0 && !newest_first && !out->has_more && reach(q, snap) > out->position) {
+		rc = reached_end(&w, reach(q, snap), e);
 		if (rc == 1)
-			out->position = snap->head;
+			out->position = reach(q, snap);
+		out->has_more = out->position == reach(q, snap) && out->position < snap->head;
 	}
 	return rc < 0 ? -1 : 0;
 }

@@ -133,6 +133,14 @@ keep_seq(struct reader *r, size_t n, int64_t seq, struct err *e)
 	return 0;
 }
 
+static bool
+is_wanted(const struct filter *f, enum kind kind, struct text symbol)
+{
+	if (f->every_gap && kind == KIND_GAP)
+		return true;
+	return (f->kinds & KIND_BIT(kind)) != 0 && filter_has_symbol(f, symbol);
+}
+
 /* Walks the end of the log that by_symbol does not cover, and keeps what is of the wanted kinds and symbols. */
 static int
 open_tail(struct merge *m, struct err *e)
@@ -155,8 +163,7 @@ open_tail(struct merge *m, struct err *e)
 
 		rows++;
 		last = sqlite3_column_int64(st, 0);
-		if (kind < 0 || kind >= KIND__MAX || (m->filter->kinds & KIND_BIT(kind)) == 0 ||
-		    !filter_has_symbol(m->filter, db_column_text(st, 2)))
+		if (kind < 0 || kind >= KIND__MAX || !is_wanted(m->filter, (enum kind)kind, db_column_text(st, 2)))
 			continue;
 		if (keep_seq(m->r, m->tail_n, last, e) != 0) {
 			sqlite3_reset(st);
@@ -228,6 +235,10 @@ merge_init(struct merge *m, struct reader *r, const struct snapshot *snap, const
 		return -1;
 	}
 	for (int kind = 0; kind < KIND__MAX; kind++) {
+		if (filter->every_gap && kind == KIND_GAP) {
+			add_cursor(m, KIND_GAP, TEXT_NONE);
+			continue;
+		}
 		if ((filter->kinds & KIND_BIT(kind)) == 0)
 			continue;
 		for (size_t i = 0; i < filter->symbols.n; i++)

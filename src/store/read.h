@@ -52,6 +52,7 @@ struct list_query {
 	enum list_order order;
 	int64_t bound; /* exclusive; newest first: head + 1 for all */
 	int64_t above; /* newest first: nothing at or below this either; 0: to the oldest */
+	int64_t upto; /* oldest first: nothing above this; 0: to the head */
 	int limit; /* rows to deliver */
 	int64_t examine; /* at most so many rows are looked at; 0: READ_EXAMINE_MAX */
 	const struct list_tail

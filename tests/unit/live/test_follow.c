@@ -17,7 +17,7 @@
 static struct made_log made;
 static struct follow f;
 static struct buf told;
-static int64_t now_us;
+static int64_t now_us, failing;
 
 static void
 on_start(void *arg, const struct snapshot *snap)
@@ -34,18 +34,21 @@ add_body(void *arg, const struct event *ev, struct text body)
 	return 0;
 }
 
-static void
-on_row(void *arg, struct reader *r, const struct row_key *key)
+static int
+on_row(void *arg, struct reader *r, const struct row_key *key, struct err *e)
 {
-	struct err e;
-
 	(void)arg;
+	if (key->seq == failing) {
+		err_set(e, ERR_BUSY, "not now");
+		return -1;
+	}
 	if (told.len < 400) {
 		buf_printf(&told, "%lld %d %.*s %lld ", (long long)key->seq, key->kind, TEXT_ARG(key->symbol),
 		    (long long)key->duplicate_of);
-		assert_int_equal(read_event(r, key->seq, add_body, &told, &e), 1);
+		assert_int_equal(read_event(r, key->seq, add_body, &told, e), 1);
 		buf_add_char(&told, '\n');
 	}
+	return 0;
 }
 
 static void
@@ -70,6 +73,7 @@ setup(void **state)
 
 	(void)state;
 	now_us = 1000000000;
+	failing = 0;
 	made_log_init(&made, 10, 2, 10, 10);
 	return follow_init(&f, made.dir, made.dir, &to, &e);
 }
@@ -192,6 +196,21 @@ test_unreadable(void **state)
 }
 
 static void
+test_a_row_that_cannot_be_read(void **state)
+{
+	(void)state;
+	look();
+	buf_clear(&told);
+	add_events(11, 13);
+	failing = 12;
+	look();
+	assert_told("11 2 A 1 {}\nto 11\n");
+	failing = 0;
+	look();
+	assert_told("12 0 A 0 {}\n13 1 A 1 {}\nto 13\n");
+}
+
+static void
 test_stopped(void **state)
 {
 	(void)state;
@@ -249,6 +268,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_leaps_when_far_behind, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_another_log, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unreadable, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_row_that_cannot_be_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stopped, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bell, setup, teardown),
 	};

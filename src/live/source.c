@@ -1,0 +1,225 @@
+/* source - see source.h.  Walk 3, step 6: from serve.c; encoder.c makes the bytes. */
+#include "live/source.h"
+
+#include <string.h>
+
+#include "live/encoder.h"
+#include "live/frame.h"
+
+_Static_assert(SOURCE_KEPT == 64, "place_of() gives six bits");
+
+#define RING_LOOKED_AT 4096 /* entries of the ring that are looked at for one blob */
+
+int
+source_init(struct source *s, struct hub *hub, struct reader *reader, bool framed, struct err *e)
+{
+	*s = (struct source){ .hub = hub, .reader = reader, .framed = framed };
+	s->encoder = encoder_new(framed, e);
+	return s->encoder == NULL ? -1 : 0;
+}
+
+void
+source_forget(struct source *s)
+{
+	for (size_t i = 0; i < SOURCE_KEPT; i++) {
+		blob_unref(s->kept[i].blob);
+		s->kept[i] = (struct source_kept){ 0 };
+	}
+}
+
+void
+source_fini(struct source *s)
+{
+	source_forget(s);
+	encoder_free(s->encoder);
+	s->encoder = NULL;
+}
+
+struct blob *
+source_hits(struct source *s, const struct view *v, uint32_t *at, int64_t from)
+{
+	const struct ring *ring = &s->hub->ring;
+
+	encoder_begin(s->encoder, v, s->hub->epoch, from);
+	while (*at != 0) {
+		const struct hit *hit = &s->hub->hits[*at - 1];
+		const struct ring_entry *entry;
+
+		/* Made room for what came later in this very turn. */
+		if (hit->ordinal < ring->first)
+			return NULL;
+		entry = ring_at(ring, hit->ordinal);
+		if (!encoder_add(s->encoder, &entry->ev, entry->frame, entry->body_at))
+			return encoder_end(s->encoder, entry->ev.seq - 1);
+		*at = hit->next;
+	}
+	return encoder_end(s->encoder, s->hub->to);
+}
+
+/* ---- the ring ---- */
+
+/*
+ * From an entry of the view's only symbol the chain leads to the next one. Gaps are in no chain, and streams tell them all: it may be followed
+ * only where no gap lies ahead.
+ */
+static bool
+may_follow_chain(const struct source *s, const struct view *v, const struct ring_entry *entry)
+{
+	return v->n_links == 1 && entry->ev.seq > v->since && entry->ev.seq >= s->hub->gap &&
+	    text_eq(entry->ev.symbol, v->filter.symbols.items[0]);
+}
+
+static uint64_t
+after_entry(const struct source *s, const struct view *v, uint64_t ordinal)
+{
+	const struct ring *ring = &s->hub->ring;
+	const struct ring_entry *entry = ring_at(ring, ordinal);
+
+	if (may_follow_chain(s, v, entry))
+		return entry->next == 0 ? ring->end : entry->next;
+	return ordinal + 1;
+}
+
+static uint64_t
+first_after(const struct source *s, const struct view *v, int64_t from)
+{
+	const struct ring *ring = &s->hub->ring;
+	uint64_t ordinal = ring_after(ring, from);
+
+	if (ordinal > ring->first && ring_at(ring, ordinal - 1)->ev.seq == from)
+		return after_entry(s, v, ordinal - 1);
+	return ordinal;
+}
+
+static struct blob *
+from_ring(struct source *s, const struct view *v, int64_t from)
+{
+	const struct ring *ring = &s->hub->ring;
+	const struct ring_entry *entry;
+	int looked_at = 0;
+
+	encoder_begin(s->encoder, v, s->hub->epoch, from);
+	for (uint64_t i = first_after(s, v, from); i < ring->end; i = after_entry(s, v, i)) {
+		entry = ring_at(ring, i);
+		if (filter_matches(&v->filter, &entry->ev) &&
+		    !encoder_add(s->encoder, &entry->ev, entry->frame, entry->body_at))
+			return encoder_end(s->encoder, entry->ev.seq - 1);
+		if (++looked_at == RING_LOOKED_AT)
+			return encoder_end(s->encoder, entry->ev.seq);
+	}
+	return encoder_end(s->encoder, s->hub->to);
+}
+
+/* ---- the log ---- */
+
+struct reading {
+	struct source *s;
+	int64_t full_at; /* 0: everything fitted; else what was examined before the event that did not */
+};
+
+/* A read_row_fn. */
+static int
+add_row(void *arg, const struct event *ev, struct text body)
+{
+	struct reading *reading = arg;
+	struct buf *frame = &reading->s->hub->scratch;
+	size_t body_at;
+
+	buf_clear(frame);
+	frame_event(frame, reading->s->hub->epoch, ev, body, &body_at);
+	if (!frame->failed && encoder_add(reading->s->encoder, ev, buf_text(frame), body_at))
+		return 0;
+	reading->full_at = ev->seq - 1;
+	return 1;
+}
+
+/*
+ * How far one blob may look. Without symbols: to the end of a page of fixed place, so that clients who began near one another meet at its end and
+ * share from there. With symbols the index leads from match to match; where it has not come yet, a piece of the log's end is walked.
+ */
+static int64_t
+look_upto(const struct source *s, const struct snapshot *snap, const struct view *v, int64_t from)
+{
+	int64_t upto = s->hub->to, page = (from / SOURCE_ROWS + 1) * SOURCE_ROWS;
+
+	if (v->n_links > 0 && from < snap->indexed_to)
+		page = snap->indexed_to;
+	return page < upto ? page : upto;
+}
+
+static struct blob *
+read_log(
+    struct source *s, const struct view *v, int64_t from, const struct snapshot *snap, int64_t *trimmed, struct err *e)
+{
+	struct reading reading = { .s = s };
+	struct list_query q = { .filter = &v->filter,
+		.order = LIST_OLDEST_FIRST,
+		.bound = from,
+		.upto = look_upto(s, snap, v, from),
+		.limit = SOURCE_ROWS,
+		.examine = SOURCE_ROWS };
+	int64_t gone_to = read_trimmed(snap, v->filter.kinds | (v->filter.every_gap ? KIND_BIT(KIND_GAP) : 0));
+	struct list_result result;
+
+	if (strcmp(snap->epoch, s->hub->epoch) != 0) {
+		err_set(e, ERR_BUSY, "the log is another one");
+		return NULL;
+	}
+	if (from < gone_to) {
+		*trimmed = gone_to;
+		err_set(e, ERR_MISSING, "what comes next was removed");
+		return NULL;
+	}
+	encoder_begin(s->encoder, v, s->hub->epoch, from);
+	if (read_list(s->reader, snap, &q, add_row, &reading, &result, e) != 0)
+		return NULL;
+	s->rows += result.examined + 1;
+	return encoder_end(s->encoder, reading.full_at != 0 ? reading.full_at : result.position);
+}
+
+static struct blob *
+from_log(struct source *s, const struct view *v, int64_t from, int64_t *trimmed, struct err *e)
+{
+	struct snapshot snap;
+	struct blob *blob;
+
+	if (read_begin(s->reader, &snap, e) != 0) {
+		/* No log is no trimmed log. */
+		e->code = ERR_STORE;
+		return NULL;
+	}
+	blob = read_log(s, v, from, &snap, trimmed, e);
+	read_end(s->reader);
+	return blob;
+}
+
+static struct source_kept *
+place_of(struct source *s, const struct view *v, int64_t from)
+{
+	return &s->kept[((uint64_t)from * UINT64_C(0x9e3779b97f4a7c15) ^ v->number * UINT64_C(0xd6e8feb86659fd93)) >>
+	    58];
+}
+
+struct blob *
+source_next(struct source *s, const struct view *v, int64_t from, int64_t *trimmed, struct err *e)
+{
+	struct source_kept *kept = place_of(s, v, from);
+	struct blob *blob;
+
+	*trimmed = 0;
+	e->code = ERR_NONE;
+	if (kept->blob != NULL && kept->view == v->number && kept->blob->from == from)
+		return blob_ref(kept->blob);
+	if (from >= v->since && from >= s->hub->ring.from)
+		blob = from_ring(s, v, from);
+	else
+		blob = from_log(s, v, from, trimmed, e);
+	if (blob == NULL) {
+		if (e->code == ERR_NONE)
+			err_set(e, ERR_MEMORY, "no memory for what comes next");
+		return NULL;
+	}
+	blob_unref(kept->blob);
+	*kept = (struct source_kept){ v->number, blob_ref(blob) };
+	return blob;
+}

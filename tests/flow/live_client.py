@@ -1,0 +1,79 @@
+"""A reader of streams over a plain socket: chunked transfer, events as the HTML standard reads them, or lines."""
+
+import json
+import socket
+import types
+
+from conftest import SLOW
+
+
+class Stream:
+    def __init__(self, port, path, headers=None, seconds=20, receive_buffer=None):
+        self.socket = socket.socket()
+        if receive_buffer:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.socket.settimeout(seconds * SLOW)
+        self.socket.connect(("127.0.0.1", port))
+        lines = [f"GET {path} HTTP/1.1", "Host: test", *(f"{k}: {v}" for k, v in (headers or {}).items()), "", ""]
+        self.socket.sendall("\r\n".join(lines).encode())
+        self.raw, self.body, self.ended = b"", b"", False
+        while b"\r\n\r\n" not in self.raw:
+            self.raw += self.receive()
+        head, self.raw = self.raw.split(b"\r\n\r\n", 1)
+        first, *rest = head.decode().split("\r\n")
+        self.status = int(first.split()[1])
+        self.headers = {k.lower(): v for k, v in (line.split(": ", 1) for line in rest)}
+        self.chunked = self.headers.get("transfer-encoding") == "chunked"
+
+    def close(self):
+        self.socket.close()
+
+    def receive(self):
+        data = self.socket.recv(65536)
+        assert data, "the connection was cut"
+        return data
+
+    def more(self):
+        """Reads on; False at the body's end."""
+        if self.ended:
+            return False
+        if not self.chunked:
+            data = self.raw or self.socket.recv(65536)
+            self.raw, self.ended = b"", not data
+            self.body += data
+            return not self.ended
+        while b"\r\n" not in self.raw:
+            self.raw += self.receive()
+        size, rest = self.raw.split(b"\r\n", 1)
+        n = int(size, 16)
+        while len(rest) < n + 2:
+            rest += self.receive()
+        self.body, self.raw, self.ended = self.body + rest[:n], rest[n + 2:], n == 0
+        return not self.ended
+
+    def until(self, mark):
+        while mark not in self.body:
+            if not self.more():
+                assert self.body == b"", "the stream ends in the midst of something"
+                return None
+        part, self.body = self.body.split(mark, 1)
+        return part.decode()
+
+    def line(self):
+        return self.until(b"\n")
+
+    def next(self):
+        """The next event, with event, id, retry, data and json; None at the end."""
+        block = self.until(b"\n\n")
+        if block is None:
+            return None
+        event = types.SimpleNamespace(event="message", id=None, retry=None, data=None)
+        for line in block.split("\n"):
+            name, value = line.split(": ", 1)
+            setattr(event, name, value)
+        event.retry = int(event.retry) if event.retry else None
+        event.json = json.loads(event.data)
+        return event
+
+    def take(self, n):
+        return [self.next() for _ in range(n)]
