@@ -15,6 +15,7 @@ enum {
 	ANSWER_410 = 4,
 	ANSWER_503 = 8, /* the same answer with 503, instead of a problem */
 	ANSWER_202 = 16, /* takes a body, whose schema is `takes` */
+	ANSWER_STREAM = 32, /* as lines, too, and with dry=1 as JSON */
 };
 
 /* What a handler answers. Lists are named by their kind. */
@@ -45,6 +46,7 @@ static const struct answer answers[] = {
 	{ readyz_get,      "Ready",        JSON,  "service",   0, NULL },
 	{ index_get,       "Index",        JSON,  "service",   0, NULL },
 	{ openapi_get,     "OpenApi",      JSON,  "service",   0, NULL },
+	{ stream_get,      "Stream",       "text/event-stream", "streams", ANSWER_STREAM, NULL },
 	{ ticks_post,      "TicksTaken",   JSON,  "writes",    ANSWER_202, "Tick" },
 	{ errors_post,     "ErrorsTaken",  JSON,  "writes",    ANSWER_202, "ErrorReport" },
 };
@@ -52,6 +54,7 @@ static const struct answer answers[] = {
 static const struct { const char *name, *help; } tags[] = {
 	{ "lists",     "Events, newest first, or oldest first after a cursor; as JSON, NDJSON or CSV, also by the suffix .ndjson or .csv of the path." },
 	{ "resources", "Single things: one event, the newest of a symbol, sums." },
+	{ "streams",   "Events as they come." },
 	{ "service",   "How tickgate itself is." },
 	{ "writes",    "What is published for TickStock: all elements of a request or none, in order. Off until tokens are configured." },
 };
@@ -202,6 +205,7 @@ static void
 add_responses(struct buf *out)
 {
 	static const char *const headers[] = { "Cache-Control", "Tickgate-Cursor", NULL };
+	static const char *const of_streams[] = { "Cache-Control", "X-Accel-Buffering", NULL };
 	static const char *const methods[] = { "Allow", "Cache-Control", "Access-Control-Allow-Origin",
 		"Access-Control-Allow-Methods", "Access-Control-Allow-Headers", "Access-Control-Max-Age", NULL };
 
@@ -216,9 +220,15 @@ add_responses(struct buf *out)
 		    a->flags & ANSWER_202       ? "Published."
 			: a->flags & ANSWER_503 ? "The answer; 503 when nothing can be served."
 						: "The answer.");
-		add_header_refs(out, headers);
+		add_header_refs(out, (a->flags & ANSWER_STREAM) != 0 ? of_streams : headers);
 		buf_add_str(out, ",\"content\":{");
 		add_content(out, a->type, a->schema);
+		if ((a->flags & ANSWER_STREAM) != 0) {
+			buf_add_char(out, ',');
+			add_content(out, formats[FORMAT_NDJSON].type, "Lines");
+			buf_add_char(out, ',');
+			add_content(out, JSON, "StreamDry");
+		}
 		buf_add_str(out, "}},");
 	}
 	buf_add_str(out, "\"Methods\":{\"description\":\"The methods of this path; for a preflight what it may do.\",");
@@ -243,7 +253,7 @@ add_operation_id(struct buf *out, const char *method, const char *pattern)
 }
 
 static void
-add_parameter_refs(struct buf *out, const struct route *route)
+add_parameter_refs(struct buf *out, const struct route *route, const struct answer *a)
 {
 	bool first = true;
 
@@ -258,6 +268,8 @@ add_parameter_refs(struct buf *out, const struct route *route)
 		buf_printf(out, ",{\"$ref\":\"#/components/parameters/%s\"}", params[Q_TOKEN].name);
 	if ((route->policy & ROUTE_FORMATS) != 0)
 		buf_add_str(out, ",{\"$ref\":\"#/components/parameters/If-None-Match\"}");
+	if ((a->flags & ANSWER_STREAM) != 0)
+		buf_add_str(out, ",{\"$ref\":\"#/components/parameters/Last-Event-ID\"}");
 	buf_add_char(out, ']');
 }
 
@@ -281,6 +293,8 @@ status_applies(int status, const struct route *route, const struct answer *a)
 		return (route->policy & ROUTE_PUBLIC) == 0;
 	case 403:
 		return (route->policy & ROUTE_ADMIN) != 0 || a->takes != NULL;
+	case 429:
+		return (a->flags & ANSWER_STREAM) != 0;
 	case 415:
 		return a->takes != NULL;
 	case 404:
@@ -343,7 +357,7 @@ add_operation(struct buf *out, const char *method, const struct route *route, co
 	buf_printf(out, ",\"tags\":[\"%s\"],\"security\":%s,\"summary\":", a->tag, security_of(route, a));
 	buf_add_json(out, text_of(route->help));
 	buf_add_char(out, ',');
-	add_parameter_refs(out, route);
+	add_parameter_refs(out, route, a);
 	buf_add_char(out, ',');
 	if (a->takes != NULL)
 		add_request_body(out, a->takes);

@@ -70,6 +70,9 @@ add_value_schema(struct buf *out, const struct param_info *p)
 		    "\"type\":\"string\",\"description\":\"RFC 3339 with zone, YYYY-MM-DD (UTC), epoch seconds or "
 		    "milliseconds, or an age: 90s 15m 2h 3d\"");
 		break;
+	case P_ANY:
+		buf_add_str(out, "\"type\":\"string\"");
+		break;
 	case P_LIST:
 	case P_FIELDS:
 	case P_NAMES:
@@ -145,7 +148,9 @@ openapi_parameters(struct buf *out)
 	    "\"If-None-Match\":{\"name\":\"If-None-Match\",\"in\":\"header\",\"description\":\"The ETag of what the "
 	    "client "
 	    "has.\","
-	    "\"schema\":{\"type\":\"string\"}}}");
+	    "\"schema\":{\"type\":\"string\"}},\"Last-Event-ID\":{\"name\":\"Last-Event-ID\",\"in\":\"header\","
+	    "\"description\":\"The id of the last event that the client has: the stream goes on after it. Goes before "
+	    "last_event_id, that before after.\",\"schema\":{\"type\":\"string\"}}}");
 }
 
 void
@@ -167,6 +172,7 @@ openapi_headers(struct buf *out)
 		{ "Tickgate-Has-More",            "What `has_more` says; NDJSON and CSV.",                          "true" },
 		{ "Tickgate-Reset",               "The reason of `reset`; NDJSON and CSV.",                         "trimmed" },
 		{ "WWW-Authenticate",             "That a bearer token is wanted, and what was wrong with the one sent.", "Bearer realm=\"tickgate\"" },
+		{ "X-Accel-Buffering",            "no: nginx passes a stream on as it comes.",                     "no" },
 		{ "Vary",                         "Accept where it chose the form; Origin where origins are configured.", "Accept" },
 	};
 	/* clang-format on */

@@ -234,7 +234,7 @@ parse_pair(struct param_values *out, struct text pair, uint64_t allowed, int64_t
 	}
 	out->v[q].text = value;
 	/* A stream may begin at a time; a list has `since` for that. */
-	if (q == Q_AFTER && (allowed & PARAM_BIT(Q_REPLAY)) != 0 &&
+	if (q == Q_AFTER && (allowed & PARAM_BIT(Q_BEFORE)) == 0 &&
 	    param_time_parse(value, now_us, &out->v[q].n) == 0) {
 		out->v[q].timed = true;
 		return 0;

@@ -80,7 +80,7 @@ enum param_type {
 	P_SEVERITIES, /* comma list of them */
 	P_TIME, /* RFC 3339 with zone, YYYY-MM-DD (UTC), epoch s or ms, or an age "90s" "15m" "2h" "3d": microseconds since 1970 */
 	P_AGE, /* an age only: microseconds; min..max seconds, unless max is 0 */
-	P_CURSOR, /* an id, or one of the words in `words`; for routes that take `replay` a time or an age, too: then `timed` */
+	P_CURSOR, /* an id, or one of the words in `words`; where there is no `before`, a time or an age too: then `timed` */
 	P_ANY, /* whatever it is: judged by the handler */
 	P_WORD, /* one of `words`: its index */
 	P_FLAG, /* absent, "", "0", "1", "true", "false" */

@@ -30,12 +30,12 @@ const struct problem_info problems[PROBLEM__MAX] = {
 	[PROBLEM_BODY_TOO_LARGE]         = { "body_too_large",         413, "The request's body is too large",        "A body may have 1 MiB." },
 	[PROBLEM_URI_TOO_LONG]           = { "uri_too_long",           414, "The request's address is too long",      "A query string may have 8 KiB, a path 4 KiB." },
 	[PROBLEM_UNSUPPORTED_MEDIA_TYPE] = { "unsupported_media_type", 415, "The body has another type than is taken", "A body is application/json or application/x-ndjson, in UTF-8; Accept-Post names them." },
+	[PROBLEM_RATE_LIMITED]           = { "rate_limited",           429, "Too many from this address",             "This client's address has as many streams and waiting requests as live.max_per_address allows." },
 	[PROBLEM_INTERNAL_ERROR]         = { "internal_error",         500, "Something went wrong in here",           "A fault of the service; its log says more." },
 	[PROBLEM_STORAGE_UNAVAILABLE]    = { "storage_unavailable",    503, "The log cannot be read at the moment",   "The database is locked, damaged or not readable; try again." },
 	[PROBLEM_STARTING]               = { "starting",               503, "There is no log yet",                    "The subscriber has not made its database yet; try again." },
 	[PROBLEM_SHUTTING_DOWN]          = { "shutting_down",          503, "The service is shutting down",           "The service is being stopped or restarted; try again." },
 	[PROBLEM_STREAM_LIMIT]           = { "stream_limit",           503, "There is no place for another stream",   "As many streams are open as live.max_streams allows; try again." },
-	[PROBLEM_RATE_LIMITED]           = { "rate_limited",           429, "Too many from this address",             "This client's address has as many streams and waiting requests as live.max_per_address allows." },
 	[PROBLEM_REDIS_UNAVAILABLE]      = { "redis_unavailable",      503, "Redis cannot be reached",                "What was asked for needs Redis, and it cannot be reached or refused; nothing was published." },
 	[PROBLEM_UNKNOWN_OUTCOME]        = { "unknown_outcome",        503, "It is not known whether it was published", "Redis was told to publish, and its answer was lost: all of it may be out, or nothing." },
 };

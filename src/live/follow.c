@@ -151,6 +151,7 @@ static void
 failed(struct follow *f, int64_t now_us, const struct err *why)
 {
 	f->look_us = now_us + LOOK_US;
+	f->version = -1; /* or it would be taken for seen */
 	if (f->failing_us == 0)
 		f->failing_us = now_us;
 	if (f->following && now_us - f->failing_us >= PATIENCE_US) {
