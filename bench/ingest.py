@@ -1,0 +1,140 @@
+"""How fast events go into the log: sustained, as the log grows, and all at once."""
+
+import subprocess
+import time
+
+from harness import BenchError, Load, check, cpu_of, rss_of, say, until
+from servers import PythonSubscriber, Redis, Tickgate
+
+MIB = 1 << 20
+WINDOW = 40000  # events that a publisher may be ahead of what is stored: less than what makes Redis cut anybody off
+BATCHED = 1.15  # the recording has batches: a bound on how many events a message is
+
+
+def recording(bench, messages=200000):
+    """4,000 symbols, all kinds, documented and wire forms mixed."""
+    path = bench.dir / "recording.ndjson"
+    subprocess.run([bench.build / "tickgate-sim", "--record", path, "--count", str(messages), "--symbols", "4000", "--form", "mixed",
+                    "--rate", "0", "--quiet"], check=True, timeout=120)
+    return path
+
+
+def feed(bench, redis, stored, path, messages, seconds=600):
+    """Publishes the recording round and round, never far ahead of what is stored; returns the trace of (time, stored)."""
+    publisher = Load(bench, "publish", "--redis", redis.url, "--replay", path, "--count", messages, "--window", 8192, "--allowances")
+    publisher.wait_ready()
+    trace, deadline = [], time.monotonic() + seconds
+    start = stored.count()
+    while True:
+        n = stored.count() - start
+        now = time.monotonic()
+        if not trace or n != trace[-1][1]:
+            trace.append((now, n))
+        publisher.allow(int(n / BATCHED) + WINDOW)
+        # An event or more of each message: when all are sent and nothing comes for a second, that was all.
+        if n >= messages and now - trace[-1][0] > 1:
+            break
+        if now > deadline:
+            raise BenchError(f"only {n} of {messages} were stored within {seconds} s")
+        time.sleep(0.004)
+    figures = publisher.result()
+    bench.stop(publisher)
+    check(figures["published"] >= messages and figures["unconfirmed"] == 0, f"the publisher failed: {figures}")
+    return trace
+
+
+def rate(trace, from_n, to_n=None):
+    """Events a second between two counts."""
+    to_n = trace[-1][1] if to_n is None else to_n
+    t0, n0 = next((t, n) for t, n in trace if n >= from_n)
+    t1, n1 = next((t, n) for t, n in trace if n >= to_n)
+    return (n1 - n0) / (t1 - t0)
+
+
+def ours_clean(tickgate):
+    """Nothing lost, nothing refused but what the recording has of it; returns the accepted."""
+    channels = tickgate.json("/v1/channels")
+    check(channels["dropped"] == 0, f"{channels['dropped']} dropped")
+    for c in channels["data"]:
+        check(c["received"] == c["accepted"] + c["duplicates"] + sum(c["rejected"].values()), f"the sums of {c['channel']} are wrong")
+    gaps = tickgate.json("/v1/gaps")["data"]
+    check(not gaps, f"there is a gap: {gaps[:1]}")
+    return sum(c["messages"] for c in channels["data"])
+
+
+def sustained(bench):
+    """4,000 symbols, mixed kinds, retention at its cap."""
+    cap = bench.scaled(100000, 40000)
+    ours_n, theirs_n = bench.scaled(1000000, 200000), bench.scaled(300000, 100000)
+    speed = bench.figure("events stored", "1/s", at_least=3.5, reference="Python subscriber")
+    cost = bench.figure("CPU of the subscriber", "us/event", reference="Python subscriber")
+    path = recording(bench)
+    redis = Redis(bench)
+    for _ in range(bench.rounds):
+        tickgate = Tickgate(bench, redis, bench.subdir("state"), f"retention.events={cap}")
+        before = cpu_of(tickgate.subscriber)
+        trace = feed(bench, redis, tickgate.stored(), path, ours_n)
+        ours, ours_cpu = rate(trace, cap * 1.2), (cpu_of(tickgate.subscriber) - before) / trace[-1][1] * 1e6
+        check(ours_clean(tickgate) >= ours_n, "messages are missing")
+        bench.stop(tickgate)
+        python = PythonSubscriber(bench, redis, cap)
+        stored = python.stored()
+        until(lambda: redis_subscribers(redis) == 1, "the Python subscriber listens")
+        before = cpu_of(python.pid)
+        trace = feed(bench, redis, stored, path, theirs_n)
+        theirs, theirs_cpu = rate(trace, cap * 1.2), (cpu_of(python.pid) - before) / trace[-1][1] * 1e6
+        bench.stop(python)
+        speed.add(ours, theirs)
+        cost.add(ours_cpu, theirs_cpu)
+        say(f"ingest: {ours:,.0f} against {theirs:,.0f} events a second")
+
+
+def redis_subscribers(redis):
+    done = subprocess.run(["redis-cli", "-p", str(redis.port), "PUBSUB", "NUMSUB", "tickstock:indicators:streaming"],
+                          capture_output=True, text=True, check=True)
+    return int(done.stdout.split()[-1])
+
+
+def growth(bench):
+    """The rate at 5,000,000 rows against that at 100,000."""
+    small, large = bench.scaled(100000, 100000), bench.scaled(5000000, 600000)
+    span = bench.scaled(100000, 50000)
+    f = bench.figure(f"rate at {large:,} rows against {small:,}", "1/s", at_least=0.9, reference="itself, small")
+    path = recording(bench)
+    redis = Redis(bench)
+    for _ in range(1 if bench.quick else 2):
+        tickgate = Tickgate(bench, redis, bench.subdir("state"), "retention.events=0", "retention.bytes=0", "retention.age=0")
+        trace = feed(bench, redis, tickgate.stored(), path, int(large + 2 * span), seconds=1200)
+        f.add(rate(trace, large - span, large + span), rate(trace, small - span / 2, small + span * 1.5))
+        bench.stop(tickgate)
+
+
+def burst(bench):
+    """1,000,000 messages flat out, Redis' default output limits."""
+    messages = bench.scaled(1000000, 200000)
+    lost = bench.figure("lost of a flood", "messages", at_most=0)
+    memory = bench.figure("RSS of the subscriber at most, above its queue's limit", "MiB", at_most=96)
+    flood = bench.figure("the flood's rate", "1/s")
+    path = recording(bench)
+    redis = Redis(bench)
+    for _ in range(bench.rounds):
+        tickgate = Tickgate(bench, redis, bench.subdir("state"))
+        stored, pid = tickgate.stored(), tickgate.subscriber
+        publisher = Load(bench, "publish", "--redis", redis.url, "--replay", path, "--count", messages, "--window", 20000)
+        publisher.wait_ready()
+        figures = publisher.result()
+        last, since = 0, time.monotonic()
+        while time.monotonic() - since < 1.5:
+            n = stored.count()
+            if n != last:
+                last, since = n, time.monotonic()
+            time.sleep(0.02)
+        taken = sum(c["messages"] for c in tickgate.json("/v1/channels")["data"])
+        gaps = tickgate.json("/v1/gaps")["data"]
+        lost.add(figures["published"] - taken if not gaps else max(1, figures["published"] - taken))
+        memory.add(rss_of(pid, "VmHWM") / MIB - 256)
+        flood.add(figures["rate"])
+        bench.stop(publisher, tickgate)
+
+
+BENCHES = {"ingest": sustained, "growth": growth, "burst": burst}
