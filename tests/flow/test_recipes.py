@@ -1,0 +1,72 @@
+"""Every example of tickgate-api(7) and of README.md is run, as it is written there, against a service with something in it."""
+
+import re
+import subprocess
+
+import pytest
+
+from conftest import DOCUMENTED, PATTERNS, ROOT, simulate, until
+
+MANUAL = (ROOT / "docs/man/tickgate-api.7").read_text()
+WRITTEN_FOR = "http://127.0.0.1:8080"
+
+
+def recipes():
+    """(what it is for, the script) of each literal display behind EXAMPLES."""
+    section = MANUAL.split(".Sh EXAMPLES", 1)[1].split(".Sh ", 1)[0]
+    found = re.findall(r"^\.Pp\n((?:(?!\.Pp|\.Bd)[^\n]*\n)+)\.Bd -literal -offset indent\n(.*?)^\.Ed$", section, re.S | re.M)
+    assert len(found) == section.count(".Bd ") >= 10
+    return [(about.split("\n")[0], script.replace("\\e", "\\")) for about, script in found]
+
+
+RECIPES = recipes()
+EXPECTED = {  # what else one must see, by how the recipe's text begins
+    "Poll": r"\A200\n304\n[1-9]\d*\n\Z",
+    "Follow": r"next time: after=[a-z0-9]{8}-\d+\n\Z",
+    "The same with lines": r'\["[a-z0-9-]+","\w+"\]\n(.*\n)*[a-z0-9]{8}-\d+\r?\n\Z',
+    "All of today": r"\A[1-9]\d{2,}\n\Z",
+    "The patterns of the last": r"\Aid,kind,symbol,pattern_name,.*\n.*,pattern,",
+    "The newest three": r'"AAPL": 3',
+    "Only what is nearly": r"T\d\d:\d\d:\d\d\.\d{3}Z\tAAPL\tdoji\t85.5\n",
+    "How a symbol": r"\n0\n\Z",
+    "In a script": r"\Aready\ntrue\n\Z",
+    "What is wrong": r"\Alimit: must be 1 .*\ncolour: ",
+}
+
+
+@pytest.fixture
+def filled(service, redis_server):
+    sim = simulate(redis_server.url, "--count", 4000, "--rate", 0, "--seed", 11, "--symbols", 10)
+    assert sim.wait(60) == 0, sim.stdout.read()
+    sim.stdout.close()
+    for _ in range(3):
+        redis_server.publish(PATTERNS, DOCUMENTED)
+    redis_server.publish("tickstock:alerts:indicators", '{"symbol":"AAPL","alert_type":"RSI_OVERBOUGHT","severity":"medium"}')
+    until(lambda: service.received() >= 4004, "all are in")
+    until(lambda: not service.json("/v1/events")["stale"], "fresh")
+    return service
+
+
+def test_all_recipes(filled, tmp_path):
+    for about, script in RECIPES:
+        place = tmp_path / re.sub(r"\W+", "-", about)[:40]
+        place.mkdir()
+        assert WRITTEN_FOR in script, about
+        done = subprocess.run(["bash", "-euo", "pipefail", "-c", script.replace(WRITTEN_FOR, filled.url)], cwd=place, timeout=60,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        assert done.returncode == 0 and done.stderr == "" and done.stdout, f"{about}\n{script}\n{done}"
+        for begin, pattern in EXPECTED.items():
+            if about.startswith(begin):
+                assert re.search(pattern, done.stdout), f"{about}\n{script}\n{done.stdout}"
+    for begin in EXPECTED:
+        assert any(about.startswith(begin) for about, _ in RECIPES), begin
+
+
+def test_the_examples_of_the_readme(filled):
+    commands = re.findall(r"^curl .*$", (ROOT / "README.md").read_text(), re.M)
+    assert len(commands) >= 4
+    for command in commands:
+        if "Bearer" in command or " -N" in command:
+            continue  # these have tests of their own
+        done = subprocess.run(["bash", "-c", command.replace(WRITTEN_FOR, filled.url)], timeout=60, capture_output=True, text=True)
+        assert done.returncode == 0 and done.stdout and '"status":4' not in done.stdout, f"{command}\n{done}"
