@@ -295,6 +295,23 @@ cgi_handle(void *app, struct request *request, struct reply *reply)
 	api_handle(app, request, reply);
 }
 
+static void
+cgi_render(void *arg, struct text ask, const char *epoch, int64_t after, struct buf *out)
+{
+	struct api **api = arg;
+
+	api_render(*api, ask, epoch, after, out);
+}
+
+static void
+cgi_gone(void *arg, bool waiter, uint64_t address)
+{
+	/* Nobody counts. */
+	(void)arg;
+	(void)waiter;
+	(void)address;
+}
+
 /* A process alone: nobody shares anything with it. */
 static int
 run_cgi(struct gateway *g, struct err *e)
@@ -305,12 +322,13 @@ run_cgi(struct gateway *g, struct err *e)
 		.ring_bytes = (size_t)conf_int(&g->conf, SETTING_LIVE_RING),
 		.stop_fd = -1,
 		.alone = true,
-		.on_gone = api_gone,
-		.arg = &shared };
+		.render = cgi_render,
+		.on_gone = cgi_gone };
 	struct connections_opts opts;
 	struct api *api = NULL;
 	int rc = -1;
 
+	live_opts.arg = &api;
 	if (access_writes_on(&g->conf) &&
 	    (connections_settings(&g->conf, &opts, e) != 0 || (shared.publish = connections_new(&opts, e)) == NULL))
 		goto out;

@@ -24,6 +24,7 @@ struct worker {
 	struct api_shared shared;
 	struct counters_worker *own;
 	struct cache *cache;
+	struct api *live_api; /* the live thread's own */
 };
 
 static void *
@@ -85,6 +86,22 @@ open_writes(struct worker *w, struct conf *conf, struct err *e)
 	return rc;
 }
 
+static void
+live_render(void *arg, struct text ask, const char *epoch, int64_t after, struct buf *out)
+{
+	struct worker *w = arg;
+
+	api_render(w->live_api, ask, epoch, after, out);
+}
+
+static void
+live_gone(void *arg, bool waiter, uint64_t address)
+{
+	struct worker *w = arg;
+
+	api_gone(&w->shared, waiter, address);
+}
+
 /* The live thread sees the stop by itself, and says bye while the request threads finish; then it is waited for. */
 static int
 serve(struct worker *w, struct fcgi_opts *opts, struct err *e)
@@ -94,17 +111,19 @@ serve(struct worker *w, struct fcgi_opts *opts, struct err *e)
 		.ring_bytes = (size_t)conf_int(w->conf, SETTING_LIVE_RING),
 		.stop_fd = opts->stop_fd,
 		.framed = true,
-		.on_gone = api_gone,
-		.arg = &w->shared };
+		.render = live_render,
+		.on_gone = live_gone,
+		.arg = w };
 	int rc = -1;
 
 	if ((w->shared.live = live_new(&live_opts, e)) == NULL)
 		return -1;
-	if (live_start(w->shared.live, e) == 0) {
+	if ((w->live_api = api_new(w->conf, &w->shared, e)) != NULL && live_start(w->shared.live, e) == 0) {
 		rc = fcgi_serve(opts, e);
 		live_stop(w->shared.live);
 	}
 	live_free(w->shared.live);
+	api_free(w->live_api);
 	return rc;
 }
 

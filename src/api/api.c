@@ -64,6 +64,9 @@ admit(void *app, const struct route *route, struct request *request, struct repl
 {
 	const struct api *a = app;
 
+	/* Before it was parked. */
+	if (request->resume != NULL)
+		return true;
 	return access_admit(a->access, route, request, reply);
 }
 

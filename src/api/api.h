@@ -52,8 +52,9 @@ void api_free(struct api *a);
 /* Answers any request: the whole of walk 2 from route to reply. */
 void api_handle(struct api *a, struct request *request, struct reply *reply);
 
-/* What the live thread calls (live.h); `arg` of the first is an api of its own, of the second a struct api_shared. */
-void api_gone(void *arg, bool waiter, uint64_t address);
+/* What the live thread calls (live.h): the answer to a parked request, by an api of that thread; and that a parked client has left. */
+void api_render(struct api *a, struct text ask, const char *epoch, int64_t after, struct buf *out);
+void api_gone(const struct api_shared *shared, bool waiter, uint64_t address);
 
 extern const struct route api_routes[];
 extern const size_t api_n_routes;

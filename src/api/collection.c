@@ -12,6 +12,7 @@
 #include "api/handlers.h"
 #include "api/page.h"
 #include "api/tag.h"
+#include "api/wait.h"
 #include "api/wrap.h"
 #include "http/etag.h"
 
@@ -25,6 +26,7 @@ struct collection {
 	struct buf question;
 	struct position at;
 	unsigned *missing; /* of what memory does not know */
+	int64_t wait_ms; /* how long it may wait for news; 0: not at all */
 };
 
 /* What the table of parameters cannot know. */
@@ -112,6 +114,26 @@ keep(struct collection *c, struct text data)
 		cache_keep(c->a->cache, buf_text(&c->question), &c->at, c->snap.head, &shown);
 }
 
+/* True: parked, and answered when something has come. */
+static bool
+answer_later(struct collection *c, const struct list_result *result, struct reply *reply)
+{
+	if (c->wait_ms == 0 || result->delivered > 0 || result->has_more || c->q.reset != RESET_NONE)
+		return false;
+	switch (wait_park(c->a, c->x, &c->q, &c->snap, result->position, c->wait_ms, reply)) {
+	case 1:
+		return true;
+	case 0:
+		/* Answered as though its time were over already. */
+		c->around.degraded = "no_wait";
+		reply_header(reply, "Retry-After", TEXT("2"));
+		break;
+	default:
+		break;
+	}
+	return false;
+}
+
 static int
 answer_from_log(struct collection *c, struct reply *reply, struct err *e)
 {
@@ -127,6 +149,9 @@ answer_from_log(struct collection *c, struct reply *reply, struct err *e)
 	if (page_read(r, c->x, &c->q, &c->snap, body, &page, e) != 0 ||
 	    (c->x->format == FORMAT_JSON && wrap_gaps(r, &c->snap, &c->q, &page.result, &gaps, e) != 0))
 		goto out;
+	rc = 0;
+	if (answer_later(c, &page.result, reply))
+		goto out;
 	c->around.result = page.result;
 	c->around.gaps = buf_text(&gaps);
 	c->around.incomplete = buf_text(&page.incomplete);
@@ -135,7 +160,6 @@ answer_from_log(struct collection *c, struct reply *reply, struct err *e)
 	else if (!body->failed)
 		keep(c, text_cut(buf_text(body), from, body->len));
 	finish(c, reply);
-	rc = 0;
 out:
 	buf_fini(&gaps);
 	page_fini(&page);
@@ -203,6 +227,7 @@ collection_get(void *app, struct exchange *x, struct reply *reply)
 
 	query_filter(&c.q, x, (unsigned)x->route->arg);
 	check(&c.q, x);
+	c.wait_ms = wait_wanted_ms(c.a, x, &c.q);
 	if (x->faults.n > 0) {
 		reply_faults(reply, &x->faults);
 		return;

@@ -10,6 +10,7 @@
 
 /* One handler a resource; `app` is a struct api. Collections take a set of kinds in route->arg; 0: the parameter `kinds` says. */
 void collection_get(void *app, struct exchange *x, struct reply *reply);
+void poll_get(void *app, struct exchange *x, struct reply *reply); /* collections that wait by themselves */
 void stream_get(void *app, struct exchange *x, struct reply *reply);
 void event_get(void *app, struct exchange *x, struct reply *reply);
 void symbols_get(void *app, struct exchange *x, struct reply *reply);

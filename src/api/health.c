@@ -185,6 +185,25 @@ add_gateway(struct buf *out, const struct counters *counters)
 	buf_add_char(out, '}');
 }
 
+/* Over all workers. A plain CGI program knows of no other. */
+static void
+add_streams(struct buf *out, const struct api *a)
+{
+	struct counters_total total = { 0 };
+
+	if (a->shared.counters != NULL)
+		counters_sum(a->shared.counters, &total);
+	buf_add_str(out, ",\"streams\":{\"clients\":");
+	buf_add_int(out, total.gauges[GAUGE_STREAMS]);
+	buf_add_str(out, ",\"waiters\":");
+	buf_add_int(out, total.gauges[GAUGE_WAITERS]);
+	buf_add_str(out, ",\"max_clients\":");
+	buf_add_int(out, conf_int(a->conf, SETTING_LIVE_MAX_STREAMS));
+	buf_add_str(out, ",\"max_waiters\":");
+	buf_add_int(out, conf_int(a->conf, SETTING_LIVE_MAX_WAITERS));
+	buf_add_char(out, '}');
+}
+
 void
 health_get(void *app, struct exchange *x, struct reply *reply)
 {
@@ -205,6 +224,7 @@ health_get(void *app, struct exchange *x, struct reply *reply)
 	add_store(out, a, &log);
 	buf_add_str(out, ",\"producer\":");
 	add_producer(out, a, s, &log, x->now_us);
+	add_streams(out, a);
 	buf_add_str(out, ",\"gaps\":{\"count\":");
 	buf_add_int(out, log.there ? log.snap.events[KIND_GAP] : 0);
 	buf_add_str(out, ",\"last\":");

@@ -34,6 +34,7 @@ struct answer {
 static const struct answer answers[] = {
 	/* handler         schema          type   tag          what else */
 	{ collection_get,  NULL,           JSON,  "lists",     ANSWER_LIST | ANSWER_410, NULL },
+	{ poll_get,        NULL,           JSON,  "lists",     ANSWER_LIST | ANSWER_410, NULL },
 	{ event_get,       "EventAnswer",  JSON,  "resources", ANSWER_404 | ANSWER_410, NULL },
 	{ symbols_get,     "Symbols",      JSON,  "resources", 0, NULL },
 	{ symbol_get,      "SymbolAnswer", JSON,  "resources", ANSWER_404, NULL },
@@ -133,7 +134,9 @@ add_list_schema(struct buf *out, bool *first, const char *name)
 	    "that overlap "
 	    "the answer.\"},"
 	    "\"stale\":{\"type\":\"boolean\",\"description\":\"New events may be missing at the moment.\"},"
-	    "\"degraded\":{\"type\":\"string\"},"
+	    "\"degraded\":{\"enum\":[\"no_wait\"],\"description\":\"It was to wait, and all places are taken: ask "
+	    "again after "
+	    "Retry-After.\"},"
 	    "\"as_of\":{\"type\":\"number\"}}}");
 }
 
@@ -177,8 +180,8 @@ add_content(struct buf *out, const char *type, const char *schema)
 static void
 add_list_responses(struct buf *out)
 {
-	static const char *const headers[] = { "Cache-Control", "ETag", "Link", "Tickgate-Cursor", "Tickgate-Has-More",
-		"Tickgate-Reset", "Vary", NULL };
+	static const char *const headers[] = { "Cache-Control", "ETag", "Link", "Retry-After", "Tickgate-Cursor",
+		"Tickgate-Has-More", "Tickgate-Reset", "Vary", NULL };
 	static const char *const unchanged[] = { "Cache-Control", "ETag", "Tickgate-Cursor", "Vary", NULL };
 
 	for (size_t i = 0; i < N(lists); i++) {

@@ -32,10 +32,8 @@ place_give(struct api *a, const struct request *request, bool waiter)
 }
 
 void
-api_gone(void *arg, bool waiter, uint64_t address)
+api_gone(const struct api_shared *shared, bool waiter, uint64_t address)
 {
-	const struct api_shared *shared = arg;
-
 	(void)address;
 	if (shared->own != NULL)
 		counters_give(shared->own, waiter ? GAUGE_WAITERS : GAUGE_STREAMS);

@@ -98,7 +98,7 @@ query_filter(struct query *q, const struct exchange *x, unsigned route_kinds)
 	f->times_of_event = v[Q_TIME_FIELD].n == 1;
 	q->list.limit = v[Q_LIMIT].given ? (int)v[Q_LIMIT].n : LIMIT_DEFAULT;
 	q->per_symbol = v[Q_PER_SYMBOL].given ? (int)v[Q_PER_SYMBOL].n : 0;
-	q->after = v[Q_AFTER].given;
+	q->after = v[Q_AFTER].given || x->request->resume != NULL;
 	q->before = v[Q_BEFORE].given;
 }
 
@@ -153,6 +153,20 @@ place_after(struct query *q, struct text id, const struct snapshot *snap)
 		q->list.bound = seq;
 }
 
+/* Where it was parked, or where it has got to since. */
+static void
+place_resumed(struct query *q, const struct resume *resume, const struct snapshot *snap)
+{
+	q->list.order = LIST_OLDEST_FIRST;
+	q->list.bound = 0;
+	if (resume->after < 0 || !text_eq(text_of(resume->epoch), text_of(snap->epoch)) || resume->after > snap->head)
+		q->reset = RESET_EPOCH_CHANGED;
+	else if (resume->after < read_trimmed(snap, q->filter.kinds))
+		q->reset = RESET_TRIMMED;
+	else
+		q->list.bound = resume->after;
+}
+
 static void
 place_before(struct query *q, struct text id, const struct snapshot *snap)
 {
@@ -178,7 +192,9 @@ query_place(struct query *q, const struct exchange *x, const struct snapshot *sn
 	q->expired = false;
 	q->list.order = LIST_NEWEST_FIRST;
 	q->list.bound = snap->head + 1;
-	if (q->after)
+	if (x->request->resume != NULL)
+		place_resumed(q, x->request->resume, snap);
+	else if (q->after)
 		place_after(q, x->params.v[Q_AFTER].text, snap);
 	else if (q->before)
 		place_before(q, x->params.v[Q_BEFORE].text, snap);

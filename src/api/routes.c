@@ -6,7 +6,7 @@
 #define FORM \
 	(PARAM_BIT(Q_TIME_FIELD) | PARAM_BIT(Q_ON_GAP) | PARAM_BIT(Q_GROUP) | PARAM_BIT(Q_FIELDS) | \
 	    PARAM_BIT(Q_FORMAT) | PRETTY)
-#define EVERY (PLACE | FORM | PARAM_BIT(Q_CHANNEL) | PARAM_BIT(Q_DUPLICATES))
+#define EVERY (PLACE | FORM | PARAM_BIT(Q_CHANNEL) | PARAM_BIT(Q_DUPLICATES) | PARAM_BIT(Q_WAIT) | PARAM_BIT(Q_LINGER))
 #define SYMBOLS (PARAM_BIT(Q_SYMBOL) | PARAM_BIT(Q_SYMBOLS))
 #define MANY (SYMBOLS | PARAM_BIT(Q_PER_SYMBOL))
 #define PATTERNS \
@@ -37,6 +37,7 @@ const struct route api_routes[] = {
 	{ "/v1/gaps",                        METHOD_GET, EVERY | SYMBOLS,               collection_get, KIND_BIT(KIND_GAP),       ROUTE_FORMATS, "Stretches of time in which events may be missing." },
 	{ "/v1/events",                      METHOD_GET, MIXED | MANY,                  collection_get, 0,                        ROUTE_FORMATS, "Events of several kinds in the order of arrival." },
 	{ "/v1/events/{id}",                 METHOD_GET, PRETTY,                        event_get,      0,                        0,             "One event." },
+	{ "/v1/poll",                        METHOD_GET, MIXED | MANY,                  poll_get,       0,                        ROUTE_FORMATS, "Waits up to 25 s for events of several kinds." },
 	{ "/v1/stream",                      METHOD_GET, FEED | SYMBOLS,                stream_get,     0,                        0,             "Events as they come, as Server-Sent Events or as lines." },
 	{ "/v1/symbols",                     METHOD_GET, DIRECTORY,                     symbols_get,    0,                        0,             "The symbols of which something is kept, with counts." },
 	{ "/v1/symbols/{symbol}",            METHOD_GET, PRETTY,                        symbol_get,     0,                        0,             "The newest of each pattern and indicator of one symbol." },
@@ -44,6 +45,7 @@ const struct route api_routes[] = {
 	{ "/v1/symbols/{symbol}/indicators", METHOD_GET, EVERY | INDICATORS,            collection_get, KIND_BIT(KIND_INDICATOR), ROUTE_FORMATS, "Indicator values of one symbol." },
 	{ "/v1/symbols/{symbol}/alerts",     METHOD_GET, EVERY | ALERTS,                collection_get, KIND_BIT(KIND_ALERT),     ROUTE_FORMATS, "Alerts of one symbol." },
 	{ "/v1/symbols/{symbol}/events",     METHOD_GET, MIXED,                         collection_get, 0,                        ROUTE_FORMATS, "Events of several kinds of one symbol." },
+	{ "/v1/symbols/{symbol}/poll",       METHOD_GET, MIXED,                         poll_get,       0,                        ROUTE_FORMATS, "Waits up to 25 s for events of one symbol." },
 	{ "/v1/symbols/{symbol}/stream",     METHOD_GET, FEED,                          stream_get,     0,                        0,             "Events of one symbol as they come." },
 	{ "/v1/snapshot",                    METHOD_GET, SYMBOLS | PRETTY,              snapshot_get,   0,                        0,             "The newest of each pattern and indicator of several symbols, at one moment." },
 	{ "/v1/summary",                     METHOD_GET, PARAM_BIT(Q_WINDOW) | PRETTY,  summary_get,    0,                        0,             "How many patterns, indicators and alerts came in of late." },

@@ -155,6 +155,8 @@ wrap_close(const struct wrap *v, struct buf *out)
 	buf_add_text(out, v->gaps);
 	buf_add_str(out, ",\"stale\":");
 	json_bool(out, v->stale);
+	if (v->degraded != NULL)
+		buf_printf(out, ",\"degraded\":\"%s\"", v->degraded);
 	buf_add_str(out, ",\"as_of\":");
 	json_seconds(out, v->x->now_us);
 	buf_add_char(out, '}');

@@ -15,6 +15,7 @@ struct wrap { /* everything is borrowed */
 	struct list_result result;
 	struct text incomplete, gaps; /* JSON arrays; `incomplete` with per_symbol only */
 	bool stale;
+	const char *degraded; /* why the answer is less than was asked for; NULL: it is not */
 };
 
 /* The gaps that overlap what `result` says was looked at, as a JSON array. -1: they could not be read. */

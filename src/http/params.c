@@ -67,6 +67,8 @@ const struct param_info params[Q__MAX] = {
 	[Q_CONFLATE]       = { "conflate",       P_FLAG,       0,  1,           NULL,             "1",                   "Of the indicators in a batch only the newest of each symbol, name and timeframe." },
 	[Q_HEARTBEAT]      = { "heartbeat",      P_INT,        5,  55,          NULL,             "15",                  "After so many seconds of silence a heartbeat is sent." },
 	[Q_DRY]            = { "dry",            P_FLAG,       0,  1,           NULL,             "1",                   "Only checks the parameters, and says where the stream would begin." },
+	[Q_WAIT]           = { "wait",           P_INT,        0,  55,          NULL,             "25",                  "With after: if there is nothing yet, waits up to so many seconds for something; Prefer: wait=25 says the same." },
+	[Q_LINGER]         = { "linger",         P_INT,        0,  2000,        NULL,             "250",                 "With wait: collects for so many more milliseconds once something has come." },
 };
 /* clang-format on */
 static_assert(Q__MAX <= 64, "PARAM_BIT() has 64 bits");

@@ -59,6 +59,8 @@ enum param {
 	Q_CONFLATE,
 	Q_HEARTBEAT,
 	Q_DRY,
+	Q_WAIT,
+	Q_LINGER,
 	Q__MAX
 };
 

@@ -225,3 +225,92 @@ request_read_body(struct request *r, request_read_fn read, void *arg, struct err
 	r->body = len == 0 ? TEXT("") : (struct text){ body, len };
 	return 0;
 }
+
+/* ---- parked requests ---- */
+
+#define PACKED 5
+
+static void
+packed_parts(struct request *r, struct text *parts[PACKED])
+{
+	parts[0] = &r->path;
+	parts[1] = &r->query;
+	parts[2] = &r->base_path;
+	parts[3] = &r->accept;
+	parts[4] = &r->origin;
+}
+
+/* Where the client stood, and what only keeps caches away, says nothing about the answer. */
+static bool
+is_left_out(struct text pair)
+{
+	struct text name;
+
+	return !text_split(&pair, '=', &name) || text_eq(name, TEXT("after")) || text_eq(name, TEXT("_"));
+}
+
+static void
+add_query(struct buf *out, struct text query)
+{
+	struct text pair;
+	bool first = true;
+
+	while (text_split(&query, '&', &pair)) {
+		if (pair.n == 0 || is_left_out(pair))
+			continue;
+		if (!first)
+			buf_add_char(out, '&');
+		first = false;
+		buf_add_text(out, pair);
+	}
+}
+
+void
+request_pack(struct buf *out, const struct request *r)
+{
+	struct request copy = *r;
+	struct text *parts[PACKED];
+	struct buf query;
+
+	buf_init(&query, 0);
+	add_query(&query, r->query);
+	copy.query = buf_text(&query);
+	packed_parts(&copy, parts);
+	for (size_t i = 0; i < PACKED; i++) {
+		/* Absent and empty are not the same. */
+		uint32_t n = parts[i]->p == NULL ? UINT32_MAX : (uint32_t)parts[i]->n;
+
+		if (i == 1 && parts[i]->p == NULL)
+			n = 0;
+		buf_add(out, &n, sizeof(n));
+		buf_add_text(out, *parts[i]);
+	}
+	out->failed |= query.failed;
+	buf_fini(&query);
+}
+
+int
+request_unpack(struct request *r, struct text packed)
+{
+	struct text *parts[PACKED];
+
+	*r = (struct request){ .method = METHOD_GET, .content_length = -1, .body = TEXT(""), .token_in_query = true };
+	packed_parts(r, parts);
+	for (size_t i = 0; i < PACKED; i++) {
+		uint32_t n;
+
+		if (packed.n < sizeof(n))
+			return -1;
+		memcpy(&n, packed.p, sizeof(n));
+		packed = text_cut(packed, sizeof(n), packed.n);
+		if (n == UINT32_MAX)
+			continue;
+		if (n > packed.n)
+			return -1;
+		*parts[i] = text_cut(packed, 0, n);
+		packed = text_cut(packed, n, packed.n);
+	}
+	r->remote_addr = TEXT("");
+	pool_init(&r->pool, REQUEST_POOL_MAX);
+	return 0;
+}

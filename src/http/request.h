@@ -31,6 +31,12 @@ enum method {
 /* "GET, HEAD, OPTIONS" of a set of methods: HEAD goes with GET, OPTIONS is always there. */
 void method_names(struct buf *out, unsigned methods);
 
+/* A request that was parked and is now to be answered: it goes on after `after` in the log of that epoch; -1: that log is gone. */
+struct resume {
+	const char *epoch;
+	int64_t after;
+};
+
 struct request {
 	struct pool pool;
 	enum method method;
@@ -46,10 +52,19 @@ struct request {
 	bool preflight; /* OPTIONS of a browser that asks before it sends what it means to */
 	bool forwarded_twice; /* X-Forwarded-For was: to be refused where it counts */
 	bool token_in_query; /* the route takes the parameter `token`, whatever its row says */
+	const struct resume *resume; /* NULL: it has just come */
 	const char *malformed; /* NULL, or what is wrong with it: answered 400 */
 	bool uri_too_long;
 	bool body_too_large;
 };
+
+/*
+ * What of a request its answer depends on, as bytes, to be answered later and perhaps together with others that ask the same: without `after`, and
+ * without who asks, which was admitted.
+ */
+void request_pack(struct buf *out, const struct request *r);
+/* A request made of them, which are borrowed. -1: they are none. End it with request_fini(). */
+int request_unpack(struct request *r, struct text packed);
 
 /* A CGI variable by name, borrowed for the life of the request's source; NULL if absent. `nth` 0 is the first of that name. */
 typedef const char *(*request_var_fn)(void *arg, const char *name, unsigned nth);

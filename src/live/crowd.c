@@ -158,7 +158,8 @@ client_of(struct serve *s, struct live_request *req, int64_t now_us)
 	c->request_id = (uint16_t)req->request_id;
 	c->framed = s->opts->framed;
 	c->waiter = req->waiter;
-	c->pos = c->after = req->after;
+	c->after = req->after;
+	c->pos = c->waiter ? req->checked : req->after;
 	c->served_us = now_us;
 	c->end_us = now_us + req->lasts_ms * 1000;
 	c->heartbeat_ms = req->heartbeat_ms;

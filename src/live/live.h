@@ -34,7 +34,8 @@ struct live_request {
 	unsigned request_id;
 	bool waiter;
 	char epoch[16]; /* of `after` */
-	int64_t after; /* everything up to here the client has */
+	int64_t after; /* everything up to here the client has; a waiter's answer begins after it */
+	int64_t checked; /* waiters: nothing up to here is for it */
 	int64_t lasts_ms; /* of a stream until its bye, of a wait until its answer */
 	uint32_t heartbeat_ms;
 	uint16_t pause_ms; /* batch or linger */

@@ -1,21 +1,69 @@
 """A reader of streams over a plain socket: chunked transfer, events as the HTML standard reads them, or lines."""
 
+import http.client
 import json
+import select
 import socket
 import types
 
 from conftest import SLOW
 
 
+def ask(port, path, headers, seconds, receive_buffer=None, pieces=False):
+    s = socket.socket()
+    if receive_buffer:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    s.settimeout(seconds * SLOW)
+    s.connect(("127.0.0.1", port))
+    lines = [f"GET {path} HTTP/1.1", "Host: test", *(f"{k}: {v}" for k, v in (headers or {}).items()), "", ""]
+    request = "\r\n".join(lines).encode()
+    if pieces:
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        s.sendall(request[:9])
+        select.select([s], [], [], 0.2)
+        request = request[9:]
+    s.sendall(request)
+    return s
+
+
+class Waiting:
+    """A request whose answer is read when it is first looked at."""
+
+    def __init__(self, port, path, headers=None, seconds=60, pieces=False):
+        self.socket = ask(port, path, headers, seconds, pieces=pieces)
+        self.answer = None
+
+    def read(self):
+        if self.answer is None:
+            self.answer = http.client.HTTPResponse(self.socket)
+            self.answer.begin()
+            self.content = self.answer.read()
+        return self.answer
+
+    @property
+    def status(self):
+        return self.read().status
+
+    @property
+    def headers(self):
+        return {k.lower(): v for k, v in self.read().getheaders()}
+
+    @property
+    def body(self):
+        self.read()
+        return self.content
+
+    def json(self):
+        assert self.status == 200, self.body
+        return json.loads(self.body)
+
+    def close(self):
+        self.socket.close()
+
+
 class Stream:
     def __init__(self, port, path, headers=None, seconds=20, receive_buffer=None):
-        self.socket = socket.socket()
-        if receive_buffer:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.socket.settimeout(seconds * SLOW)
-        self.socket.connect(("127.0.0.1", port))
-        lines = [f"GET {path} HTTP/1.1", "Host: test", *(f"{k}: {v}" for k, v in (headers or {}).items()), "", ""]
-        self.socket.sendall("\r\n".join(lines).encode())
+        self.socket = ask(port, path, headers, seconds, receive_buffer)
         self.raw, self.body, self.ended = b"", b"", False
         while b"\r\n\r\n" not in self.raw:
             self.raw += self.receive()
