@@ -357,7 +357,7 @@ members_have_their_names_and_order(void **state)
 		    "error "
 		    "notes " },
 		{ "/v1/rejects", "data", "received_at channel reason detail bytes sample " },
-		{ "/v1/health", NULL, "status version redis subscriber store producer gaps " },
+		{ "/v1/health", NULL, "status version redis subscriber store producer streams gaps " },
 		{ "/v1/health", "redis", "connected since ping_ms last_message_age reconnects error " },
 		{ "/v1/health", "subscriber", "alive age head queue_bytes queue_limit commit_ms_p99 store_error " },
 		{ "/v1/health", "store", "events bytes oldest_received_at retention " },
