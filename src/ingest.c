@@ -20,6 +20,8 @@
 #define RETRY_MIN_MS 100
 #define RETRY_MAX_MS 5000
 #define OPEN_PAUSE_US 1000000
+#define AGE_MAX_US (3600 * INT64_C(1000000))
+#define SLOW_COMMIT_US 50000
 
 struct ingest {
 	struct ingest_opts opts;
@@ -28,6 +30,10 @@ struct ingest {
 	struct store *store;
 	struct buf gap_text;
 	struct ingest_counts *batch; /* of the open batch, a row each; added to `counts` when it is committed */
+	struct ingest_times batch_times; /* the same */
+	int64_t *received; /* of the open batch's messages, each; owned */
+	int n_received;
+	struct log_limit slow_limit;
 	int64_t last_commit_us; /* monotonic */
 	int64_t last_alive_us; /* the same: when the log last learned that we live */
 	int64_t last_received_us; /* of the batch's newest item */
@@ -69,12 +75,23 @@ take_gap(struct ingest *in, const struct item *item, struct err *e)
 	return store_append(in->store, &ev, &verdict, e);
 }
 
+/* How old an event was when it came. One that does not say, or comes out of an archive, says nothing about the way here. */
+static void
+note_age(struct ingest *in, const struct event *ev)
+{
+	int64_t age_us = ev->received_us - ev->time_ms * 1000;
+
+	if (ev->time_source != TIME_RECEIVED && age_us <= AGE_MAX_US)
+		histogram_sum_add(&in->batch_times.event_age, age_us);
+}
+
 static int
 take_event(struct ingest *in, struct event *ev, struct ingest_counts *counts, struct err *e)
 {
 	const unsigned *notes = decode_notes(in->decoder);
 	enum store_verdict verdict;
 
+	note_age(in, ev);
 	if (store_append(in->store, ev, &verdict, e) != 0)
 		return -1;
 	if (verdict == STORE_DUPLICATE)
@@ -144,6 +161,22 @@ add_counts(struct ingest_counts *to, const struct ingest_counts *from)
 		to->notes[i] += from->notes[i];
 }
 
+static void
+add_times(struct ingest_times *to, const struct ingest_times *from)
+{
+	histogram_merge(&to->event_age, &from->event_age);
+	histogram_merge(&to->commit_latency, &from->commit_latency);
+	histogram_merge(&to->commit, &from->commit);
+}
+
+static void
+forget_batch(struct ingest *in)
+{
+	memset(in->batch, 0, in->opts.n_rows * sizeof(*in->batch));
+	in->batch_times = (struct ingest_times){ 0 };
+	in->n_received = 0;
+}
+
 /* NULL: what was tried went well. Logs the first failure and the end of failing. */
 static void
 note_result(struct ingest *in, const struct err *e)
@@ -155,6 +188,7 @@ note_result(struct ingest *in, const struct err *e)
 	if (e == NULL) {
 		for (size_t i = 0; i < in->opts.n_rows; i++)
 			add_counts(&in->counts[i], &in->batch[i]);
+		add_times(&in->stats.times, &in->batch_times);
 		in->stats.error[0] = '\0';
 	} else {
 		memcpy(in->stats.error, e->text, sizeof(in->stats.error) - 1);
@@ -162,7 +196,7 @@ note_result(struct ingest *in, const struct err *e)
 	if (in->store != NULL)
 		store_stats(in->store, &in->stats.store);
 	pthread_mutex_unlock(&in->lock);
-	memset(in->batch, 0, in->opts.n_rows * sizeof(*in->batch));
+	forget_batch(in);
 	if (!changed)
 		return;
 	if (e == NULL)
@@ -183,6 +217,8 @@ fill_batch(struct ingest *in, struct err *e)
 		bytes += item.payload.n;
 		if (item.received_us > in->last_received_us)
 			in->last_received_us = item.received_us;
+		if (item.type == ITEM_MESSAGE)
+			in->received[in->n_received++] = item.received_us;
 		if ((item.type == ITEM_MESSAGE ? take_message(in, &item, e) : take_gap(in, &item, e)) != 0)
 			return -1;
 	}
@@ -211,27 +247,42 @@ pause_before_retry(struct ingest *in)
 	in->retry_ms = in->retry_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : in->retry_ms * 2;
 }
 
+/* What the batch that has just been committed took. */
+static void
+note_commit(struct ingest *in, int64_t took_us)
+{
+	int64_t now_us = clock_real_us();
+
+	histogram_sum_add(&in->batch_times.commit, took_us);
+	for (int i = 0; i < in->n_received; i++)
+		histogram_sum_add(&in->batch_times.commit_latency, now_us - in->received[i]);
+	log_slow(&in->slow_limit, "slow_commit", took_us, SLOW_COMMIT_US, log_int("messages", in->n_received));
+}
+
 /* One batch, tried once. A failed one waits in the queue as if it had never been looked at. */
 static int
 run_batch(struct ingest *in)
 {
 	struct err e = { 0 };
+	int64_t begin_us;
 
 	pause_us(in->last_commit_us + COMMIT_PAUSE_US - clock_mono_us());
 	if (fill_batch(in, &e) != 0) {
 		store_rollback(in->store);
 		goto failed;
 	}
+	begin_us = clock_mono_us();
 	if (store_commit(in->store, in->last_received_us, &e) != 0)
 		goto failed;
 	in->last_commit_us = in->last_alive_us = clock_mono_us();
+	note_commit(in, in->last_commit_us - begin_us);
 	queue_release(in->opts.queue);
 	note_result(in, NULL);
 	in->retry_ms = RETRY_MIN_MS;
 	return 0;
 failed:
 	queue_rewind(in->opts.queue);
-	memset(in->batch, 0, in->opts.n_rows * sizeof(*in->batch));
+	forget_batch(in);
 	note_result(in, &e);
 	pause_before_retry(in);
 	return -1;
@@ -367,6 +418,7 @@ ingest_free(struct ingest *in)
 	buf_fini(&in->gap_text);
 	free(in->batch);
 	free(in->counts);
+	free(in->received);
 	free(in);
 }
 
@@ -385,7 +437,8 @@ ingest_start(const struct ingest_opts *opts, struct err *e)
 	pthread_mutex_init(&in->lock, NULL);
 	in->batch = calloc(opts->n_rows, sizeof(*in->batch));
 	in->counts = calloc(opts->n_rows, sizeof(*in->counts));
-	if (in->batch == NULL || in->counts == NULL) {
+	in->received = calloc((size_t)opts->batch_max, sizeof(*in->received));
+	if (in->batch == NULL || in->counts == NULL || in->received == NULL) {
 		err_set(e, ERR_MEMORY, "out of memory");
 		goto out;
 	}

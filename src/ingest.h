@@ -9,6 +9,7 @@
 #define INGEST_H
 
 #include "base/err.h"
+#include "base/histogram.h"
 #include "event/decode.h"
 #include "feed/queue.h"
 #include "feed/subscription.h"
@@ -34,8 +35,14 @@ struct ingest_counts {
 	int64_t notes[NOTE__MAX];
 };
 
+/* Of what was committed, since the start. */
+struct ingest_times {
+	struct histogram_sum event_age, commit_latency, commit;
+};
+
 struct ingest_stats {
 	struct store_stats store;
+	struct ingest_times times;
 	char error[256]; /* why the last commit failed; "" when it went well */
 	bool failed; /* the log could not be opened: the process should end with `failure` */
 	struct err failure;

@@ -222,6 +222,9 @@ fill_state(struct subscriber *s)
 	st->store.commit_ms_p50 = in.store.commit_ms_p50;
 	st->store.commit_ms_p99 = in.store.commit_ms_p99;
 	snprintf(st->store.error, sizeof(st->store.error), "%s", in.error);
+	st->times.event_age = in.times.event_age;
+	st->times.commit_latency = in.times.commit_latency;
+	st->times.commit = in.times.commit;
 	for (size_t i = 0; i < s->n_rows; i++)
 		fill_channel(s, i);
 }

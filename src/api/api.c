@@ -11,6 +11,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "http/cors.h"
+
+#define SLOW_REQUEST_US 50000
 #include "store/bell.h"
 
 #define LINES_A_MINUTE 5 /* of each request thread, about a log that cannot be read */
@@ -76,6 +78,8 @@ api_handle(struct api *a, struct request *request, struct reply *reply)
 	const struct cors cors = { text_of(conf_str(a->conf, SETTING_CORS_ORIGINS)),
 		conf_int(a->conf, SETTING_CORS_MAX_AGE) / 1000 };
 
+	int64_t begin_us = clock_mono_us();
+
 	route_dispatch(api_routes, api_n_routes, a, admit, request, clock_real_us(), reply);
 	/* An answer that outgrew its bound, or memory, is not an answer. */
 	if (reply->body.failed || reply->head.failed) {
@@ -84,6 +88,10 @@ api_handle(struct api *a, struct request *request, struct reply *reply)
 	}
 	cors_apply(&cors, request, reply);
 	reply_vary(reply);
+	if (reply->problem >= 0 && a->shared.own != NULL)
+		counters_problem(a->shared.own, (enum problem)reply->problem);
+	log_slow(&a->slow, "slow_request", clock_mono_us() - begin_us, SLOW_REQUEST_US,
+	    log_text("path", text_cut(request->path, 0, 128)));
 }
 
 /* A broken log fails every request: one line each would fill the disk next. */

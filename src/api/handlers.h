@@ -24,6 +24,7 @@ void livez_get(void *app, struct exchange *x, struct reply *reply);
 void readyz_get(void *app, struct exchange *x, struct reply *reply);
 void openapi_get(void *app, struct exchange *x, struct reply *reply);
 void index_get(void *app, struct exchange *x, struct reply *reply);
+void metrics_get(void *app, struct exchange *x, struct reply *reply);
 void ticks_post(void *app, struct exchange *x, struct reply *reply);
 void errors_post(void *app, struct exchange *x, struct reply *reply);
 

@@ -45,6 +45,7 @@ static const struct answer answers[] = {
 	{ health_get,      "Health",       JSON,  "service",   ANSWER_503, NULL },
 	{ livez_get,       "Live",         JSON,  "service",   0, NULL },
 	{ readyz_get,      "Ready",        JSON,  "service",   0, NULL },
+	{ metrics_get,     "Metrics",      "text/plain", "service", 0, NULL },
 	{ index_get,       "Index",        JSON,  "service",   0, NULL },
 	{ openapi_get,     "OpenApi",      JSON,  "service",   0, NULL },
 	{ stream_get,      "Stream",       "text/event-stream", "streams", ANSWER_STREAM, NULL },
@@ -268,7 +269,8 @@ add_parameter_refs(struct buf *out, const struct route *route, const struct answ
 		first = false;
 	}
 	if (route->methods != METHOD_POST && (route->policy & ROUTE_PUBLIC) == 0)
-		buf_printf(out, ",{\"$ref\":\"#/components/parameters/%s\"}", params[Q_TOKEN].name);
+		buf_printf(
+		    out, "%s{\"$ref\":\"#/components/parameters/%s\"}", first ? "" : ",", params[Q_TOKEN].name);
 	if ((route->policy & ROUTE_FORMATS) != 0)
 		buf_add_str(out, ",{\"$ref\":\"#/components/parameters/If-None-Match\"}");
 	if ((a->flags & ANSWER_STREAM) != 0)

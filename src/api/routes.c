@@ -54,6 +54,7 @@ const struct route api_routes[] = {
 	{ "/v1/health",                      METHOD_GET, PRETTY,                        health_get,     0,                        0,             "How Redis, the subscriber, the log and the producer are." },
 	{ "/v1/health/reports",              METHOD_GET, EVERY | SYMBOLS,               collection_get, KIND_BIT(KIND_HEALTH),    ROUTE_FORMATS, "The producer's health reports." },
 	{ "/openapi.json",                   METHOD_GET, PRETTY,                        openapi_get,    0,                        ROUTE_PUBLIC,  "This contract for machines, as OpenAPI 3.1." },
+	{ "/metrics",                        METHOD_GET, 0,                             metrics_get,    0,                        0,             "The whole service in the text format of Prometheus." },
 	{ "/livez",                          METHOD_GET, PRETTY,                        livez_get,      0,                        ROUTE_PUBLIC,  "The process answers." },
 	{ "/readyz",                         METHOD_GET, PARAM_BIT(Q_VERBOSE) | PRETTY, readyz_get,     0,                        ROUTE_PUBLIC,  "The log can be read." },
 };

@@ -7,12 +7,14 @@
 
 #include "api/elements.h"
 #include "api/handlers.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "event/when.h"
 #include "http/param_values.h"
 #include "publish/batch.h"
 
 #define ERRORS_MAX 100
+#define SLOW_REDIS_US 10000
 #define AHEAD_MAX_US \
 	(3600 * INT64_C(1000000)) /* a tick of a later time than this is a mistake: see messages' validation */
 #define MESSAGE_CHARS_MAX 4096
@@ -311,19 +313,34 @@ answer(enum batch_result result, size_t n, int64_t receivers, const struct err *
 	}
 }
 
+static void
+note(struct api *a, enum batch_result result, size_t n, enum setting channel, int64_t took_us)
+{
+	enum count count = channel == SETTING_PUBLISH_TICKS_CHANNEL ? COUNT_TICKS : COUNT_ERRORS;
+
+	log_slow(&a->slow, "slow_redis", took_us, SLOW_REDIS_US, log_int("messages", (int64_t)n));
+	if (a->shared.own == NULL)
+		return;
+	counters_latency(a->shared.own, LATENCY_PUBLISH, took_us);
+	if (result == BATCH_PUBLISHED)
+		counters_count(a->shared.own, count, (int64_t)n);
+}
+
 static int
 send(struct api *a, const struct outgoing *o, enum setting channel, struct reply *reply)
 {
 	struct text *messages = calloc(o->n, sizeof(*messages));
 	enum batch_result result;
-	int64_t receivers = 0;
+	int64_t receivers = 0, begin_us;
 	struct err e = { 0 };
 
 	if (messages == NULL)
 		return -1;
 	for (size_t i = 0, from = 0; i < o->n; from = o->ends[i++])
 		messages[i] = (struct text){ o->out.p + from, o->ends[i] - from };
+	begin_us = clock_mono_us();
 	result = batch_publish(a->shared.publish, conf_str(a->conf, channel), messages, o->n, &receivers, &e);
+	note(a, result, o->n, channel, clock_mono_us() - begin_us);
 	answer(result, o->n, receivers, &e, reply);
 	free(messages);
 	return 0;

@@ -14,6 +14,7 @@
 
 #define VALUE_MAX 512
 #define MINUTE_US 60000000
+#define SLOW_A_MINUTE 6
 
 static struct {
 	atomic_int level;
@@ -166,4 +167,11 @@ log_allowed(struct log_limit *l, int per_minute, const char *slug)
 		return true;
 	l->suppressed++;
 	return false;
+}
+
+void
+log_slow(struct log_limit *l, const char *slug, int64_t took_us, int64_t over_us, struct log_field more)
+{
+	if (took_us > over_us && log_allowed(l, SLOW_A_MINUTE, slug))
+		log_event(LOG_LEVEL_WARNING, slug, log_real("took_ms", (double)(took_us / 100) / 10), more);
 }

@@ -86,4 +86,7 @@ struct log_limit {
 };
 bool log_allowed(struct log_limit *l, int per_minute, const char *slug);
 
+/* A line for what took longer than it should, a few a minute: `slug` took_ms=… and one more field. Nothing when it did not. */
+void log_slow(struct log_limit *l, const char *slug, int64_t took_us, int64_t over_us, struct log_field more);
+
 #endif

@@ -41,6 +41,25 @@ counters_add(struct counters_worker *w, int status, int64_t took_us)
 	add(&w->requests, 1);
 	add(&w->by_class[status >= 100 && status < 600 ? status / 100 : 0], 1);
 	add(&w->took_us, took_us);
+	histogram_add(&w->latencies[LATENCY_REQUEST], took_us);
+}
+
+void
+counters_problem(struct counters_worker *w, enum problem problem)
+{
+	add(&w->problems[problem], 1);
+}
+
+void
+counters_count(struct counters_worker *w, enum count count, int64_t n)
+{
+	add(&w->counts[count], n);
+}
+
+void
+counters_latency(struct counters_worker *w, enum latency latency, int64_t took_us)
+{
+	histogram_add(&w->latencies[latency], took_us);
 }
 
 void
@@ -58,6 +77,12 @@ counters_sum(const struct counters *c, struct counters_total *out)
 			out->by_class[k] += w->by_class[k];
 		for (int g = 0; g < GAUGE__MAX; g++)
 			out->gauges[g] += w->gauges[g];
+		for (int p = 0; p < PROBLEM__MAX; p++)
+			out->problems[p] += w->problems[p];
+		for (int n = 0; n < COUNT__MAX; n++)
+			out->counts[n] += w->counts[n];
+		for (int l = 0; l < LATENCY__MAX; l++)
+			histogram_read(&w->latencies[l], &out->latencies[l]);
 	}
 }
 

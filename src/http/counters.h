@@ -12,10 +12,26 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/histogram.h"
+#include "http/reply.h"
 
 #define COUNTERS_WORKERS_MAX 256
 
 enum gauge { GAUGE_STREAMS, GAUGE_WAITERS, GAUGE__MAX };
+
+/* How long what took. */
+enum latency {
+	LATENCY_REQUEST, /* from accepted to answered */
+	LATENCY_DELIVERY, /* from a commit to the first byte of what it brought, of each serving */
+	LATENCY_PUBLISH, /* one transaction, answered or not */
+	LATENCY__MAX
+};
+
+enum count {
+	COUNT_TICKS, /* published */
+	COUNT_ERRORS, /* the same, of POST /v1/errors */
+	COUNT__MAX
+};
 
 struct counters_worker {
 	_Atomic int64_t pid; /* 0: not running */
@@ -25,6 +41,9 @@ struct counters_worker {
 	_Atomic int64_t by_class[6]; /* by the status's first digit; [0]: ended without an answer */
 	_Atomic int64_t took_us; /* of all requests together */
 	_Atomic int64_t gauges[GAUGE__MAX]; /* parked with this worker now */
+	_Atomic int64_t problems[PROBLEM__MAX]; /* answers that were one, by code */
+	_Atomic int64_t counts[COUNT__MAX];
+	struct histogram latencies[LATENCY__MAX];
 } __attribute__((aligned(64))); /* a cache line of its own: workers do not slow each other */
 
 struct counters {
@@ -43,6 +62,9 @@ bool counters_take(const struct counters *c, struct counters_worker *own, enum g
 void counters_give(struct counters_worker *own, enum gauge gauge);
 /* The parent's, when a worker has ended, however: nothing is parked with it any more. */
 void counters_ended(struct counters_worker *w);
+void counters_problem(struct counters_worker *w, enum problem problem);
+void counters_count(struct counters_worker *w, enum count count, int64_t n);
+void counters_latency(struct counters_worker *w, enum latency latency, int64_t took_us);
 
 /* The sums over all slots, also those of workers that are gone. */
 struct counters_total {
@@ -50,6 +72,8 @@ struct counters_total {
 	int64_t requests, by_class[6], took_us;
 	int64_t gauges[GAUGE__MAX];
 	int64_t restarts; /* of workers that died or were replaced */
+	int64_t problems[PROBLEM__MAX], counts[COUNT__MAX];
+	struct histogram_sum latencies[LATENCY__MAX];
 };
 void counters_sum(const struct counters *c, struct counters_total *out);
 

@@ -47,7 +47,7 @@ static_assert((int)PROBLEM_LIMIT_OUT_OF_RANGE == (int)FAULT_LIMIT_OUT_OF_RANGE, 
 void
 reply_init(struct reply *r)
 {
-	*r = (struct reply){ .status = 200 };
+	*r = (struct reply){ .status = 200, .problem = -1 };
 	buf_init(&r->head, HEAD_MAX);
 	buf_init(&r->body, REPLY_BODY_MAX);
 }
@@ -69,6 +69,7 @@ reply_clear(struct reply *r)
 	if (take != NULL)
 		take(r->take_arg, -1, 0, TEXT(""));
 	r->status = 200;
+	r->problem = -1;
 	r->content_type = NULL;
 	r->open_ended = false;
 	r->vary = r->methods = 0;
@@ -183,6 +184,7 @@ begin_problem(struct reply *r, enum problem p, const char *detail)
 
 	reply_clear(r);
 	r->status = info->status;
+	r->problem = (int)p;
 	r->content_type = "application/problem+json";
 	reply_header(r, "Cache-Control", TEXT("no-store"));
 	/* Whoever sends again what may be out already should have thought about it. */

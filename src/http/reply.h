@@ -35,6 +35,7 @@ struct reply {
 	bool open_ended; /* a body without an end that could be told: no Content-Length */
 	reply_take_fn take; /* NULL: the body is the answer */
 	void *take_arg;
+	int problem; /* the enum problem that it is; -1: none */
 	unsigned vary; /* VARY_…, told by reply_vary() */
 	unsigned methods; /* of the route, in the answer to OPTIONS; else 0 */
 };

@@ -69,6 +69,20 @@ put_counts(struct buf *b, const char *key, const int64_t *counts, const char *co
 	buf_add_char(b, '}');
 }
 
+/* The counts of the buckets, and behind them the sum. */
+static void
+put_histogram(struct buf *b, const char *key, const struct histogram_sum *h)
+{
+	put_key(b, key);
+	buf_add_char(b, '[');
+	for (size_t i = 0; i <= HISTOGRAM_EDGES; i++) {
+		buf_add_int(b, h->counts[i]);
+		buf_add_char(b, ',');
+	}
+	buf_add_int(b, h->sum_us);
+	buf_add_char(b, ']');
+}
+
 static void
 put_channel(struct buf *b, const struct state_channel *c)
 {
@@ -115,6 +129,12 @@ put_parts(struct buf *b, const struct state *s)
 	put_real(b, "commit_ms_p50", s->store.commit_ms_p50);
 	put_real(b, "commit_ms_p99", s->store.commit_ms_p99);
 	put_text(b, "error", s->store.error, sizeof(s->store.error));
+	buf_add_char(b, '}');
+	put_key(b, "times");
+	buf_add_char(b, '{');
+	put_histogram(b, "event_age", &s->times.event_age);
+	put_histogram(b, "commit_latency", &s->times.commit_latency);
+	put_histogram(b, "commit", &s->times.commit);
 	buf_add_char(b, '}');
 }
 
@@ -248,6 +268,23 @@ get_counts(const json_t *o, const char *key, int64_t *counts, const char *const 
 }
 
 static int
+get_histogram(const json_t *o, const char *key, struct histogram_sum *h)
+{
+	const json_t *v = json_object_get(o, key);
+
+	if (!json_is_array(v) || json_array_size(v) != HISTOGRAM_EDGES + 2)
+		return -1;
+	for (size_t i = 0; i < HISTOGRAM_EDGES + 2; i++) {
+		const json_t *n = json_array_get(v, i);
+
+		if (!json_is_integer(n) || json_integer_value(n) < 0)
+			return -1;
+		*(i <= HISTOGRAM_EDGES ? &h->counts[i] : &h->sum_us) = json_integer_value(n);
+	}
+	return 0;
+}
+
+static int
 get_channel(const json_t *o, struct state_channel *c)
 {
 	char kind[32];
@@ -269,7 +306,7 @@ static int
 get_parts(const json_t *o, struct state *s)
 {
 	const json_t *redis = json_object_get(o, "redis"), *queue = json_object_get(o, "queue");
-	const json_t *store = json_object_get(o, "store");
+	const json_t *store = json_object_get(o, "store"), *times = json_object_get(o, "times");
 
 	if (get_text(redis, "url", s->redis.url, sizeof(s->redis.url)) != 0 ||
 	    get_bool(redis, "connected", &s->redis.connected) != 0 ||
@@ -286,7 +323,11 @@ get_parts(const json_t *o, struct state *s)
 	    get_real(store, "commit_ms_p99", &s->store.commit_ms_p99) != 0 ||
 	    get_text(store, "error", s->store.error, sizeof(s->store.error)) != 0)
 		return -1;
-	return 0;
+	return get_histogram(times, "event_age", &s->times.event_age) != 0 ||
+		get_histogram(times, "commit_latency", &s->times.commit_latency) != 0 ||
+		get_histogram(times, "commit", &s->times.commit) != 0
+	    ? -1
+	    : 0;
 }
 
 static int

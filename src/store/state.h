@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/histogram.h"
 #include "event/decode.h"
 
 #define STATE_FILE "state.json" /* in paths.run_dir */
@@ -49,6 +50,11 @@ struct state {
 		double commit_ms_p50, commit_ms_p99;
 		char error[256]; /* "" when the last commit went well */
 	} store;
+	struct {
+		struct histogram_sum event_age; /* at receipt: of events that say when they were */
+		struct histogram_sum commit_latency; /* of each message, from its receipt until it was committed */
+		struct histogram_sum commit; /* how long commits took */
+	} times;
 	size_t n_channels;
 	struct state_channel channels[STATE_CHANNELS_MAX];
 };

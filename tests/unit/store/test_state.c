@@ -38,6 +38,9 @@ setup(void **state)
 	in.channels[0].subscribed = true;
 	in.channels[0].rejected[REJECT_MISSING_FIELD] = 3;
 	in.channels[0].rate_1m = 0.25;
+	histogram_sum_add(&in.times.event_age, 7000);
+	histogram_sum_add(&in.times.commit_latency, INT64_C(1) << 40);
+	histogram_sum_add(&in.times.commit, 0);
 	return 0;
 }
 
