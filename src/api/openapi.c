@@ -269,8 +269,7 @@ add_parameter_refs(struct buf *out, const struct route *route, const struct answ
 		first = false;
 	}
 	if (route->methods != METHOD_POST && (route->policy & ROUTE_PUBLIC) == 0)
-		buf_printf(
-		    out, "%s{\"$ref\":\"#/components/parameters/%s\"}", first ? "" : ",", params[Q_TOKEN].name);
+		buf_printf(out, "%s{\"$ref\":\"#/components/parameters/%s\"}", first ? "" : ",", params[Q_TOKEN].name);
 	if ((route->policy & ROUTE_FORMATS) != 0)
 		buf_add_str(out, ",{\"$ref\":\"#/components/parameters/If-None-Match\"}");
 	if ((a->flags & ANSWER_STREAM) != 0)
