@@ -13,7 +13,7 @@
 #define MILLION 1000000.0
 
 /* What the values are taken from. */
-struct view {
+struct sources {
 	const struct state *s; /* NULL: no subscriber has been here */
 	bool alive; /* and it is here now */
 	const struct counters_total *total; /* NULL in a plain CGI program */
@@ -104,35 +104,35 @@ add_histogram(struct out *o, const struct histogram_sum *h)
 /* ---- the values, one function a metric: nothing is added where there is nothing to tell ---- */
 
 static void
-build_info(struct out *o, const struct view *v)
+build_info(struct out *o, const struct sources *v)
 {
 	(void)v;
 	add_labelled(o, "version", PACKAGE_VERSION, 1);
 }
 
 static void
-workers(struct out *o, const struct view *v)
+workers(struct out *o, const struct sources *v)
 {
 	if (v->total != NULL)
 		add_int(o, v->total->workers);
 }
 
 static void
-worker_restarts(struct out *o, const struct view *v)
+worker_restarts(struct out *o, const struct sources *v)
 {
 	if (v->total != NULL)
 		add_int(o, v->total->restarts);
 }
 
 static void
-gateway_start(struct out *o, const struct view *v)
+gateway_start(struct out *o, const struct sources *v)
 {
 	if (v->total != NULL)
 		add_real(o, (double)v->started_us / MILLION);
 }
 
 static void
-http_requests(struct out *o, const struct view *v)
+http_requests(struct out *o, const struct sources *v)
 {
 	static const char *const classes[] = { "none", "1xx", "2xx", "3xx", "4xx", "5xx" };
 
@@ -142,35 +142,44 @@ http_requests(struct out *o, const struct view *v)
 }
 
 static void
-http_problems(struct out *o, const struct view *v)
+http_problems(struct out *o, const struct sources *v)
 {
 	for (int p = 0; v->total != NULL && p < PROBLEM__MAX; p++)
 		add_labelled(o, "code", problems[p].code, v->total->problems[p]);
 }
 
 static void
-http_duration(struct out *o, const struct view *v)
+http_duration(struct out *o, const struct sources *v)
 {
 	if (v->total != NULL)
 		add_histogram(o, &v->total->latencies[LATENCY_REQUEST]);
 }
 
 static void
-delivery(struct out *o, const struct view *v)
+parked(struct out *o, const struct sources *v)
+{
+	static const char *const kinds_of[GAUGE__MAX] = { [GAUGE_STREAMS] = "stream", [GAUGE_WAITERS] = "poll" };
+
+	for (int g = 0; v->total != NULL && g < GAUGE__MAX; g++)
+		add_labelled(o, "kind", kinds_of[g], v->total->gauges[g]);
+}
+
+static void
+delivery(struct out *o, const struct sources *v)
 {
 	if (v->total != NULL)
 		add_histogram(o, &v->total->latencies[LATENCY_DELIVERY]);
 }
 
 static void
-publish_duration(struct out *o, const struct view *v)
+publish_duration(struct out *o, const struct sources *v)
 {
 	if (v->total != NULL)
 		add_histogram(o, &v->total->latencies[LATENCY_PUBLISH]);
 }
 
 static void
-published(struct out *o, const struct view *v)
+published(struct out *o, const struct sources *v)
 {
 	if (v->total == NULL)
 		return;
@@ -179,103 +188,103 @@ published(struct out *o, const struct view *v)
 }
 
 static void
-subscriber_up(struct out *o, const struct view *v)
+subscriber_up(struct out *o, const struct sources *v)
 {
 	add_int(o, v->alive);
 }
 
 static void
-subscriber_start(struct out *o, const struct view *v)
+subscriber_start(struct out *o, const struct sources *v)
 {
 	if (v->s != NULL)
 		add_real(o, (double)v->s->started_us / MILLION);
 }
 
 static void
-redis_connected(struct out *o, const struct view *v)
+redis_connected(struct out *o, const struct sources *v)
 {
 	add_int(o, v->alive && v->s->redis.connected);
 }
 
 static void
-redis_reconnects(struct out *o, const struct view *v)
+redis_reconnects(struct out *o, const struct sources *v)
 {
 	if (v->s != NULL)
 		add_int(o, v->s->redis.reconnects);
 }
 
 static void
-redis_ping(struct out *o, const struct view *v)
+redis_ping(struct out *o, const struct sources *v)
 {
 	if (v->s != NULL && v->s->redis.ping_ms >= 0)
 		add_real(o, v->s->redis.ping_ms / 1000);
 }
 
 static void
-queue_bytes(struct out *o, const struct view *v)
+queue_bytes(struct out *o, const struct sources *v)
 {
 	if (v->s != NULL)
 		add_int(o, v->s->queue.bytes);
 }
 
 static void
-queue_limit(struct out *o, const struct view *v)
+queue_limit(struct out *o, const struct sources *v)
 {
 	if (v->s != NULL)
 		add_int(o, v->s->queue.limit);
 }
 
 static void
-queue_dropped(struct out *o, const struct view *v)
+queue_dropped(struct out *o, const struct sources *v)
 {
 	if (v->s != NULL)
 		add_int(o, v->s->queue.dropped);
 }
 
 static void
-log_head(struct out *o, const struct view *v)
+log_head(struct out *o, const struct sources *v)
 {
 	if (v->s != NULL)
 		add_int(o, v->s->head);
 }
 
 static void
-log_events(struct out *o, const struct view *v)
+log_events(struct out *o, const struct sources *v)
 {
 	if (v->s != NULL)
 		add_int(o, v->s->store.events);
 }
 
 static void
-log_bytes(struct out *o, const struct view *v)
+log_bytes(struct out *o, const struct sources *v)
 {
 	if (v->s != NULL)
 		add_int(o, v->s->store.bytes);
 }
 
 static void
-store_failing(struct out *o, const struct view *v)
+store_failing(struct out *o, const struct sources *v)
 {
 	if (v->s != NULL)
 		add_int(o, v->s->store.error[0] != '\0');
 }
 
 static void
-event_age(struct out *o, const struct view *v)
+event_age(struct out *o, const struct sources *v)
 {
 	if (v->s != NULL)
 		add_histogram(o, &v->s->times.event_age);
 }
 
 static void
-commit_latency(struct out *o, const struct view *v)
+commit_latency(struct out *o, const struct sources *v)
 {
 	if (v->s != NULL)
 		add_histogram(o, &v->s->times.commit_latency);
 }
 
 static void
-commit_duration(struct out *o, const struct view *v)
+commit_duration(struct out *o, const struct sources *v)
 {
 	if (v->s != NULL)
 		add_histogram(o, &v->s->times.commit);
@@ -288,42 +297,42 @@ commit_duration(struct out *o, const struct view *v)
 	     c != NULL && c < v->s->channels + v->s->n_channels; c++)
 
 static void
-subscribed(struct out *o, const struct view *v)
+subscribed(struct out *o, const struct sources *v)
 {
 	EACH_CHANNEL(v, c)
 	add_labelled(o, "channel", c->channel, v->alive && c->subscribed);
 }
 
 static void
-messages(struct out *o, const struct view *v)
+messages(struct out *o, const struct sources *v)
 {
 	EACH_CHANNEL(v, c)
 	add_labelled(o, "channel", c->channel, c->messages);
 }
 
 static void
-received(struct out *o, const struct view *v)
+received(struct out *o, const struct sources *v)
 {
 	EACH_CHANNEL(v, c)
 	add_labelled(o, "channel", c->channel, c->received);
 }
 
 static void
-accepted(struct out *o, const struct view *v)
+accepted(struct out *o, const struct sources *v)
 {
 	EACH_CHANNEL(v, c)
 	add_labelled(o, "channel", c->channel, c->accepted);
 }
 
 static void
-duplicates(struct out *o, const struct view *v)
+duplicates(struct out *o, const struct sources *v)
 {
 	EACH_CHANNEL(v, c)
 	add_labelled(o, "channel", c->channel, c->duplicates);
 }
 
 static void
-rejected(struct out *o, const struct view *v)
+rejected(struct out *o, const struct sources *v)
 {
 	EACH_CHANNEL(v, c)
 	for (int r = 0; r < REJECT__MAX; r++)
@@ -331,7 +340,7 @@ rejected(struct out *o, const struct view *v)
 }
 
 static void
-notes(struct out *o, const struct view *v)
+notes(struct out *o, const struct sources *v)
 {
 	EACH_CHANNEL(v, c)
 	for (int n = 0; n < NOTE__MAX; n++)
@@ -339,7 +348,7 @@ notes(struct out *o, const struct view *v)
 }
 
 static void
-last_message(struct out *o, const struct view *v)
+last_message(struct out *o, const struct sources *v)
 {
 	EACH_CHANNEL(v, c)
 	{
@@ -355,7 +364,7 @@ last_message(struct out *o, const struct view *v)
 static const struct {
 	const char *name; /* without tickgate_ */
 	enum { GAUGE, COUNTER, HISTOGRAM } type;
-	void (*add)(struct out *o, const struct view *v);
+	void (*add)(struct out *o, const struct sources *v);
 	const char *help;
 } metrics[] = {
 	{ "build_info",                      GAUGE,     build_info,       "The version, as a label." },
@@ -366,6 +375,7 @@ static const struct {
 	{ "http_requests_total",             COUNTER,   http_requests,    "Requests answered, by the class of the status; none: nobody was there to take the answer." },
 	{ "http_problems_total",             COUNTER,   http_problems,    "Answers that were a problem, by its code." },
 	{ "http_request_duration_seconds",   HISTOGRAM, http_duration,    "From taking a request up to having given its answer away; of streams and long-polls the part before they wait." },
+	{ "waiting_clients",                 GAUGE,     parked,           "Streams that are open, and long-polls that wait." },
 	{ "delivery_latency_seconds",        HISTOGRAM, delivery,         "From a commit to the first byte of what it brought to a waiting client." },
 
 	{ "published_messages_total",        COUNTER,   published,        "Messages that POST has published." },
@@ -404,7 +414,7 @@ metrics_get(void *app, struct exchange *x, struct reply *reply)
 {
 	struct api *a = app;
 	struct counters_total total;
-	struct view v = { .s = api_state(a) };
+	struct sources v = { .s = api_state(a) };
 	struct out o = { .b = &reply->body };
 
 	v.alive = v.s != NULL && x->now_us - v.s->updated_us <= STATE_STALE_AFTER_US;
