@@ -11,7 +11,7 @@ import resource
 import shutil
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-SERVERS = ("lighttpd", "apache", "nginx", "apache-fcgid", "apache-cgid")
+SERVERS = ("lighttpd", "apache", "nginx", "apache-fcgid", "apache-cgid", "lighttpd-cgi")
 MOUNTS = ("/", "/tickgate/")
 USER = "www-data"
 APACHE_MODULES = "/usr/lib/apache2/modules"
@@ -118,7 +118,7 @@ class Web:
     @property
     def starts_gateway(self):
         """Whether the server runs tickgate.fcgi by itself, and no FastCGI socket is wanted."""
-        return self.server in ("apache-fcgid", "apache-cgid")
+        return self.server in ("apache-fcgid", "apache-cgid", "lighttpd-cgi")
 
     def make_dir(self, name, mode):
         path = os.path.join(self.run_dir, name)
@@ -168,18 +168,28 @@ class Web:
     def argv(self, program, environment):
         """The command line, its configuration written. `program`, `environment`: tickgate.fcgi, for who starts it by himself."""
         if self.server == "lighttpd":
-            return self.lighttpd()
+            return self.lighttpd(self.shipped("lighttpd/" + self.site(), *self.gateway_places()))
+        if self.server == "lighttpd-cgi":
+            return self.lighttpd(self.lighttpd_cgi(program, environment))
         if self.server == "nginx":
             return self.nginx()
         return self.apache(program, environment)
 
-    def lighttpd(self):
+    def lighttpd(self, site):
         n = self.descriptors()
-        files = [self.shipped("lighttpd/" + self.site(), *self.gateway_places()),
-                 self.shipped("lighttpd/tickgate-sizing.conf", ("65535", str(n)), ("32767", str(n // 2)))]
+        files = [site, self.shipped("lighttpd/tickgate-sizing.conf", ("65535", str(n)), ("32767", str(n // 2)))]
         text = LIGHTTPD.format(htdocs=self.htdocs, temp=self.temp, port=self.port,
                                shipped="\n".join(f'include "{path}"' for path in files))
         return [self.find("lighttpd"), "-D", "-f", self.write("lighttpd.conf", text)]
+
+    def lighttpd_cgi(self, program, environment):
+        """Our settings go to the program by the environment that lighttpd gives it."""
+        more = "".join(f', "{name}" => "{value}"' for name, value in environment.items())
+        at_root = [('"/tickgate"', '""'), ("/tickgate/", "/")] if self.mount == "/" else []
+        return self.shipped("lighttpd/tickgate-cgi.conf", ("/usr/lib/tickgate/tickgate.fcgi", "@program@"), ("/usr/share/tickgate/www", self.www),
+                            ('"/tickgate.fcgi"', '"@name@"'), *at_root, ("@program@", self.readable_program(program)), ("@name@", "/tickgate.fcgi"),
+                            ('"TICKGATE_GATEWAY_BASE_PATH" => "' + self.mount.rstrip("/") + '"',
+                             '"TICKGATE_GATEWAY_BASE_PATH" => "' + self.mount.rstrip("/") + '"' + more))
 
     def nginx(self):
         listen = [("listen 80;", f"listen 127.0.0.1:{self.port};")] if self.mount == "/" else []

@@ -11,7 +11,7 @@ import requests
 from conftest import BUILD, DOCUMENTED, PATTERNS, simulate, until
 
 AAPL = "/v1/patterns?symbols=AAPL"
-SERVERS = ["lighttpd", "apache", "nginx", "apache-fcgid", "apache-cgid"]
+SERVERS = ["lighttpd", "apache", "nginx", "apache-fcgid", "apache-cgid", "lighttpd-cgi"]
 
 
 def poll(service, path, tag=None, coding="gzip"):

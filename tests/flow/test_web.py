@@ -15,7 +15,7 @@ from test_run import listening_path
 
 CSP = "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'"
 FASTCGI = ["lighttpd", "apache", "nginx"]
-EVERY = [(server, at) for server in (*FASTCGI, "apache-fcgid", "apache-cgid") for at in ("/", "/tickgate/")]
+EVERY = [(server, at) for server in (*FASTCGI, "apache-fcgid", "apache-cgid", "lighttpd-cgi") for at in ("/", "/tickgate/")]
 
 
 @pytest.fixture(params=EVERY, ids=lambda p: "".join(p))
