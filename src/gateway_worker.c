@@ -128,10 +128,12 @@ serve(struct worker *w, struct fcgi_opts *opts, struct err *e)
 }
 
 int
-gateway_worker(struct conf *conf, int listener, const struct counters *all, struct counters_worker *own,
+gateway_worker(struct conf *conf, int listener, struct counters *all, struct counters_worker *own,
     struct tokens *tokens, pid_t parent)
 {
-	struct worker w = { .conf = conf, .shared = { .counters = all, .own = own, .tokens = tokens }, .own = own };
+	struct worker w = { .conf = conf,
+		.shared = { .counters = all, .own = own, .limits = &all->limits, .tokens = tokens },
+		.own = own };
 	struct fcgi_opts opts = { .listener = listener,
 		.threads = (int)conf_int(conf, SETTING_GATEWAY_THREADS),
 		.receive_timeout_ms = conf_int(conf, SETTING_GATEWAY_RECEIVE_TIMEOUT),

@@ -10,7 +10,7 @@
 struct tokens;
 
 /* Serves until SIGTERM or SIGINT (which are blocked, and stay so); returns the exit status. Everything is borrowed. */
-int gateway_worker(struct conf *conf, int listener, const struct counters *all, struct counters_worker *own,
+int gateway_worker(struct conf *conf, int listener, struct counters *all, struct counters_worker *own,
     struct tokens *tokens, pid_t parent);
 
 #endif

@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-#include "http/address.h"
+#include "base/clock.h"
 
 #define ADDRESSES_MAX 256
 
@@ -20,12 +20,15 @@ struct addresses {
 struct access {
 	struct addresses admins, proxies;
 	bool reads_open, query_token, writes;
+	int64_t rate, burst;
 	const struct tokens *tokens;
 };
 
 /* Who it is: a role, and whether anything was shown at all. */
 struct caller {
 	bool has_token; /* whatever it is */
+	bool has_address; /* one that can be understood */
+	struct address address;
 	bool at_home; /* its address is one of the admin's */
 	enum role role;
 };
@@ -84,6 +87,8 @@ access_new(const struct conf *conf, const struct tokens *tokens, struct err *e)
 	a->reads_open = conf_int(conf, SETTING_ACCESS_READ) == 0;
 	a->query_token = conf_int(conf, SETTING_ACCESS_QUERY_TOKEN) != 0;
 	a->writes = access_writes_on(conf);
+	a->rate = conf_int(conf, SETTING_ACCESS_RATE);
+	a->burst = conf_int(conf, SETTING_ACCESS_BURST);
 	a->tokens = tokens;
 	if (!a->reads_open && !a->writes) {
 		err_set(e, ERR_CONFIG, "access.read = token needs access.token_file: nobody could read");
@@ -164,9 +169,9 @@ find_caller(const struct access *a, struct request *request)
 {
 	struct caller caller = { .role = ROLE_NONE };
 	struct text token = TEXT_NONE;
-	struct address client;
 
-	caller.at_home = find_client(a, request, &client) == 0 && is_among(&client, &a->admins);
+	caller.has_address = find_client(a, request, &caller.address) == 0;
+	caller.at_home = caller.has_address && is_among(&caller.address, &a->admins);
 	if (request->authorization.p != NULL)
 		token = bearer(request->authorization);
 	else if (a->query_token && request->method != METHOD_POST)
@@ -215,18 +220,40 @@ refuse(const struct access *a, const struct caller *caller, enum role wanted, st
 	}
 }
 
+/* What a balancer asks is asked often, and costs nothing. */
+static bool
+is_too_often(const struct access *a, struct limits *limits, const struct route *route, const struct caller *caller,
+    struct reply *reply)
+{
+	int64_t wait_us;
+
+	if (limits == NULL || a->rate == 0 || (route != NULL && (route->policy & ROUTE_PUBLIC) != 0))
+		return false;
+	wait_us =
+	    limits_take(limits, caller->has_address ? &caller->address : NULL, a->rate, a->burst, clock_mono_us());
+	if (wait_us > 0)
+		reply_problem_later(reply, PROBLEM_RATE_LIMITED, (wait_us + 999999) / 1000000);
+	return wait_us > 0;
+}
+
 bool
-access_admit(const struct access *a, const struct route *route, struct request *request, struct reply *reply)
+access_admit(const struct access *a, struct limits *limits, const struct route *route, struct request *request,
+    struct reply *reply)
 {
 	struct caller caller;
 	enum role wanted;
 
+	request->token_in_query = a->query_token && request->method != METHOD_POST;
+	/* A parked one was admitted when it came. */
+	if (request->resume != NULL)
+		return true;
 	if (a->proxies.n > 0 && request->forwarded_twice) {
 		reply_problem(reply, PROBLEM_MALFORMED_REQUEST, "X-Forwarded-For was sent twice", NULL);
 		return false;
 	}
 	caller = find_caller(a, request);
-	request->token_in_query = a->query_token && request->method != METHOD_POST;
+	if (is_too_often(a, limits, route, &caller, reply))
+		return false;
 	if (route == NULL || request->method == METHOD_OPTIONS)
 		return true;
 	wanted = role_wanted(a, route, request);

@@ -4,13 +4,14 @@
  *	reads		everybody, or with access.read = token whoever has a token of role read or better
  *	admin routes	the addresses in access.admin_addresses, and tokens of role admin
  *	writes		tokens of role publish or admin; nobody while there is no token file
- *	/livez, /readyz	everybody
+ *	/livez, /readyz	everybody, as often as they want
  */
 #ifndef API_ACCESS_H
 #define API_ACCESS_H
 
 #include "api/tokens.h"
 #include "conf/conf.h"
+#include "http/limits.h"
 #include "http/reply.h"
 #include "http/request.h"
 #include "http/route.h"
@@ -27,7 +28,11 @@ int access_check(const struct conf *conf, struct err *e);
 bool access_writes_on(const struct conf *conf);
 bool access_reads_open(const struct access *a); /* else answers are for one client, not for caches between */
 
-/* The gate. False: *reply has become the refusal. request->remote_addr becomes the client's address, also behind trusted proxies. */
-bool access_admit(const struct access *a, const struct route *route, struct request *request, struct reply *reply);
+/*
+ * The gate. False: *reply has become the refusal. request->remote_addr becomes the client's address, also behind trusted proxies. `limits` may be
+ * NULL: nobody counts.
+ */
+bool access_admit(const struct access *a, struct limits *limits, const struct route *route, struct request *request,
+    struct reply *reply);
 
 #endif

@@ -69,7 +69,11 @@ admit(void *app, const struct route *route, struct request *request, struct repl
 	/* Before it was parked. */
 	if (request->resume != NULL)
 		return true;
-	return access_admit(a->access, route, request, reply);
+	if (access_admit(a->access, a->shared.limits, route, request, reply))
+		return true;
+	if (reply->problem == PROBLEM_RATE_LIMITED && route != NULL && route->handle == stream_get)
+		stream_refuse(request, reply, PROBLEM_RATE_LIMITED, STREAM_COME_BACK_LATER);
+	return false;
 }
 
 void
@@ -86,6 +90,8 @@ api_handle(struct api *a, struct request *request, struct reply *reply)
 		reply_clear(reply);
 		reply_problem(reply, PROBLEM_INTERNAL_ERROR, "the answer could not be built", NULL);
 	}
+	if (!access_reads_open(a->access))
+		reply->vary |= VARY_AUTHORIZATION;
 	cors_apply(&cors, request, reply);
 	reply_vary(reply);
 	if (reply->problem >= 0 && a->shared.own != NULL)

@@ -24,6 +24,7 @@
 struct api_shared {
 	const struct counters *counters; /* of all workers; NULL in a plain CGI program, which is alone */
 	struct counters_worker *own; /* this worker's; NULL as well */
+	struct limits *limits; /* how often who may ask; NULL: as often as he wants */
 	struct live *live; /* whom connections are handed to that wait; NULL: nobody may wait */
 	const struct tokens *tokens; /* NULL: nobody has one */
 	struct connections *publish; /* NULL: writes are off */

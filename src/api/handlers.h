@@ -28,6 +28,13 @@ void metrics_get(void *app, struct exchange *x, struct reply *reply);
 void ticks_post(void *app, struct exchange *x, struct reply *reply);
 void errors_post(void *app, struct exchange *x, struct reply *reply);
 
+/*
+ * stream.c: refuses a stream for the moment. A client that asked for text/event-stream gets a 200 with `overload` and when to come back, `factor` times later than
+ * after a restart, since any other status ends an EventSource for good; another one the problem, if *reply is none yet.
+ */
+#define STREAM_COME_BACK_LATER 5
+void stream_refuse(const struct request *request, struct reply *reply, enum problem problem, int factor);
+
 /* ---- shared (api.c) ---- */
 
 /* Begins a snapshot, or answers 503 and returns -1. End it with read_end(). */

@@ -294,11 +294,10 @@ status_applies(int status, const struct route *route, const struct answer *a)
 {
 	switch (status) {
 	case 401:
+	case 429:
 		return (route->policy & ROUTE_PUBLIC) == 0;
 	case 403:
 		return (route->policy & ROUTE_ADMIN) != 0 || a->takes != NULL;
-	case 429:
-		return (a->flags & ANSWER_STREAM) != 0;
 	case 415:
 		return a->takes != NULL;
 	case 404:

@@ -12,8 +12,6 @@
 #include "api/query.h"
 #include "live/frame.h"
 
-#define REFUSED_RETRY_FACTOR 5 /* whom there is no place for comes back later than whom a restart has cut */
-
 struct stream {
 	struct api *a;
 	struct exchange *x;
@@ -180,26 +178,27 @@ find_beginning(struct stream *s, struct err *e)
 /* ---- answers that are no stream ---- */
 
 static void
-begin_reply(const struct stream *s, struct reply *reply)
+begin_reply(bool ndjson, struct reply *reply)
 {
-	reply->content_type = s->ndjson ? "application/x-ndjson" : "text/event-stream";
+	reply->content_type = ndjson ? "application/x-ndjson" : "text/event-stream";
 	reply->open_ended = true;
 	reply->vary |= VARY_ACCEPT;
 	reply_header(reply, "Cache-Control", TEXT("no-cache, no-transform"));
 	reply_header(reply, "X-Accel-Buffering", TEXT("no"));
 }
 
-/* For a moment only: an EventSource would take any other status for the end of all things. */
-static void
-refuse(struct stream *s, struct reply *reply, enum problem problem, int factor)
+void
+stream_refuse(const struct request *request, struct reply *reply, enum problem problem, int factor)
 {
-	if (!names_type(s->x->request->accept, "text/event-stream")) {
-		reply_problem(reply, problem, NULL, NULL);
+	if (!names_type(request->accept, "text/event-stream")) {
+		if (reply->problem != (int)problem)
+			reply_problem(reply, problem, NULL, NULL);
 		return;
 	}
 	reply_clear(reply);
-	begin_reply(s, reply);
+	begin_reply(false, reply);
 	reply->open_ended = false;
+	reply->problem = (int)problem;
 	frame_end(&reply->body, false, "overload", problems[problem].code, NULL, 0, frame_retry_ms() * factor);
 }
 
@@ -282,11 +281,11 @@ answer(struct stream *s, struct reply *reply)
 	struct live_request *req;
 	enum problem problem;
 
-	begin_reply(s, reply);
+	begin_reply(s->ndjson, reply);
 	if (s->x->request->method == METHOD_HEAD)
 		return;
 	if (!place_take(s->a, s->x->request, false, &problem)) {
-		refuse(s, reply, problem, REFUSED_RETRY_FACTOR);
+		stream_refuse(s->x->request, reply, problem, STREAM_COME_BACK_LATER);
 		return;
 	}
 	req = live_request_new(s->a->shared.live, false, place_address(s->x->request));
@@ -316,7 +315,7 @@ stream_get(void *app, struct exchange *x, struct reply *reply)
 		return;
 	}
 	if (s.a->shared.live == NULL) {
-		refuse(&s, reply, PROBLEM_SHUTTING_DOWN, 1);
+		stream_refuse(x->request, reply, PROBLEM_SHUTTING_DOWN, 1);
 		return;
 	}
 	rc = read_begin(s.a->reader, &s.snap, &e);
@@ -327,7 +326,8 @@ stream_get(void *app, struct exchange *x, struct reply *reply)
 	if (rc != 0) {
 		/* Logs why; then in the form that the client understands. */
 		api_read_failed(s.a, reply, &e);
-		refuse(&s, reply, e.code == ERR_MISSING ? PROBLEM_STARTING : PROBLEM_STORAGE_UNAVAILABLE, 1);
+		stream_refuse(
+		    x->request, reply, e.code == ERR_MISSING ? PROBLEM_STARTING : PROBLEM_STORAGE_UNAVAILABLE, 1);
 	} else if (v[Q_DRY].n == 1) {
 		answer_dry(&s, reply);
 	} else {

@@ -17,6 +17,10 @@ counters_new(unsigned n_workers, struct err *e)
 		err_sys(e, "cannot share memory with the workers");
 		return NULL;
 	}
+	if (limits_init(&c->limits, e) != 0) {
+		counters_free(c);
+		return NULL;
+	}
 	c->n_workers = n_workers;
 	c->started_us = clock_real_us();
 	return c;

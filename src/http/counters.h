@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "base/histogram.h"
+#include "http/limits.h"
 #include "http/reply.h"
 
 #define COUNTERS_WORKERS_MAX 256
@@ -49,6 +50,7 @@ struct counters_worker {
 struct counters {
 	_Atomic int64_t started_us; /* the parent */
 	unsigned n_workers;
+	struct limits limits; /* of clients, over all workers */
 	struct counters_worker workers[COUNTERS_WORKERS_MAX];
 };
 

@@ -4,7 +4,9 @@
 #include "http/reply.h"
 
 #include <assert.h>
+#include <stdio.h>
 
+#define RETRY_S 2
 #define HEAD_MAX 16384
 
 /* clang-format off */
@@ -30,7 +32,7 @@ const struct problem_info problems[PROBLEM__MAX] = {
 	[PROBLEM_BODY_TOO_LARGE]         = { "body_too_large",         413, "The request's body is too large",        "A body may have 1 MiB." },
 	[PROBLEM_URI_TOO_LONG]           = { "uri_too_long",           414, "The request's address is too long",      "A query string may have 8 KiB, a path 4 KiB." },
 	[PROBLEM_UNSUPPORTED_MEDIA_TYPE] = { "unsupported_media_type", 415, "The body has another type than is taken", "A body is application/json or application/x-ndjson, in UTF-8; Accept-Post names them." },
-	[PROBLEM_RATE_LIMITED]           = { "rate_limited",           429, "Too many from this address",             "This client's address has as many streams and waiting requests as live.max_per_address allows." },
+	[PROBLEM_RATE_LIMITED]           = { "rate_limited",           429, "Too many from this address",             "This client's address asks oftener than access.rate allows, or has as many streams and waiting requests as live.max_per_address allows." },
 	[PROBLEM_INTERNAL_ERROR]         = { "internal_error",         500, "Something went wrong in here",           "A fault of the service; its log says more." },
 	[PROBLEM_STORAGE_UNAVAILABLE]    = { "storage_unavailable",    503, "The log cannot be read at the moment",   "The database is locked, damaged or not readable; try again." },
 	[PROBLEM_STARTING]               = { "starting",               503, "There is no log yet",                    "The subscriber has not made its database yet; try again." },
@@ -177,7 +179,16 @@ write_errors(struct buf *b, const struct faults *faults)
 }
 
 static void
-begin_problem(struct reply *r, enum problem p, const char *detail)
+retry_after(struct reply *r, int64_t seconds)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%lld", (long long)seconds);
+	reply_header(r, "Retry-After", text_of(text));
+}
+
+static void
+begin_problem(struct reply *r, enum problem p, const char *detail, int64_t retry_s)
 {
 	const struct problem_info *info = &problems[p];
 	struct buf *b = &r->body;
@@ -188,8 +199,8 @@ begin_problem(struct reply *r, enum problem p, const char *detail)
 	r->content_type = "application/problem+json";
 	reply_header(r, "Cache-Control", TEXT("no-store"));
 	/* Whoever sends again what may be out already should have thought about it. */
-	if ((info->status == 503 && p != PROBLEM_UNKNOWN_OUTCOME) || info->status == 429)
-		reply_header(r, "Retry-After", TEXT("2"));
+	if ((info->status == 503 || info->status == 429) && p != PROBLEM_UNKNOWN_OUTCOME)
+		retry_after(r, retry_s);
 	buf_printf(b,
 	    "{\"type\":\"urn:tickgate:problem:%s\",\"title\":\"%s\",\"status\":%d,\"code\":\"%s\",\"detail\":",
 	    info->code, info->title, info->status, info->code);
@@ -199,16 +210,23 @@ begin_problem(struct reply *r, enum problem p, const char *detail)
 void
 reply_problem(struct reply *r, enum problem p, const char *detail, const struct faults *faults)
 {
-	begin_problem(r, p, detail);
+	begin_problem(r, p, detail, RETRY_S);
 	if (faults != NULL && faults->first != NULL)
 		write_errors(&r->body, faults);
 	buf_add_str(&r->body, "}\n");
 }
 
 void
+reply_problem_later(struct reply *r, enum problem p, int64_t retry_s)
+{
+	begin_problem(r, p, NULL, retry_s);
+	buf_add_str(&r->body, "}\n");
+}
+
+void
 reply_problem_listing(struct reply *r, enum problem p, const char *detail, struct text errors)
 {
-	begin_problem(r, p, detail);
+	begin_problem(r, p, detail, RETRY_S);
 	buf_add_str(&r->body, ",\"errors\":[");
 	buf_add_text(&r->body, errors);
 	buf_add_str(&r->body, "]}\n");

@@ -104,6 +104,8 @@ extern const struct problem_info problems[PROBLEM__MAX];
 
 /* Makes `r` that problem: {"type","title","status","code","detail","errors":[{"parameter","code","detail"}…]}. `faults` may be NULL. */
 void reply_problem(struct reply *r, enum problem p, const char *detail, const struct faults *faults);
+/* The same, with when to come back. */
+void reply_problem_later(struct reply *r, enum problem p, int64_t retry_s);
 /* The same with `errors`, JSON objects with a comma between, as they are. */
 void reply_problem_listing(struct reply *r, enum problem p, const char *detail, struct text errors);
 void reply_faults(struct reply *r, const struct faults *faults); /* 400 with the gravest fault's code */
