@@ -5,6 +5,7 @@ import subprocess
 import threading
 
 import pytest
+import requests
 
 from conftest import ROOT, until
 
@@ -314,6 +315,30 @@ def test_reading_with_tokens_only(launch, redis_server, tmp_path, tokens):
     event = until(lambda: service.get("/v1/patterns", headers=reader).json()["data"], "it is there")[0]
     answer = service.get(f"/v1/events/{event['id']}", headers=reader)
     assert answer.headers["Cache-Control"].startswith("private")
+
+
+@pytest.mark.parametrize("way", ["header", "query"])
+def test_waiting_with_a_token(launch, redis_server, tmp_path, tokens, way):
+    """Who was let in before he was parked is answered, not asked for his token again."""
+    service = launch("--redis", redis_server.url, "--state", tmp_path / "state", "--no-demo", "-o", f"access.token_file={tokens.file}",
+                     "-o", "access.read=token", "-o", "access.query_token=yes")
+    reader = {"Authorization": f"Bearer {tokens.read}"}
+    until(lambda: service.get("/v1/patterns", headers=reader).status_code == 200, "there is a log")
+    until(lambda: service.get("/v1/health", headers=reader).json()["redis"]["connected"], "it listens")
+    problem(service.get("/v1/poll"), 401, "unauthorized")
+    answers = []
+
+    def wait():
+        answers.append(requests.get(service.url + "/v1/poll?wait=20" + (f"&token={tokens.read}" if way == "query" else ""),
+                                    headers=reader if way == "header" else {}, timeout=30))
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    until(lambda: service.get("/v1/health", headers=reader).json()["streams"]["waiters"] == 1, "it waits")
+    redis_server.publish("tickstock:patterns:streaming", '{"pattern_name":"doji","symbol":"A","confidence":90}')
+    thread.join()
+    assert answers[0].status_code == 200 and len(answers[0].json()["data"]) == 1, answers[0].text
+    assert tokens.read not in answers[0].text and "Authorization" in answers[0].headers["Vary"]
 
 
 def test_a_token_in_the_query_where_that_is_allowed(launch, redis_server, tmp_path, tokens):
