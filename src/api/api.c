@@ -139,9 +139,13 @@ same_time(struct timespec a, struct timespec b)
 const struct state *
 api_state(struct api *a)
 {
+	int64_t now_us = a->state_rest_us > 0 ? clock_mono_us() : 0;
 	struct stat st;
 	struct err ignored;
 
+	if (a->have_state && now_us - a->state_looked_us < a->state_rest_us)
+		return a->state;
+	a->state_looked_us = now_us;
 	if (stat(a->state_path, &st) != 0) {
 		a->have_state = false;
 		return NULL;

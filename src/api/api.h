@@ -43,6 +43,8 @@ struct api {
 	bool have_state;
 	ino_t state_ino; /* of the file it was read from: it is reread when either changed */
 	struct timespec state_mtim;
+	/* A thread that answers 50,000 polls a second need not look at the file for each: so long it trusts its last look. 0: it looks. */
+	int64_t state_rest_us, state_looked_us;
 	char state_path[4096];
 	struct log_limit unreadable; /* lines about a log that cannot be read */
 };

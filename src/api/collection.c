@@ -5,7 +5,6 @@
  * nothing and gets nothing twice. A list that one polls goes a shorter way where it can: while nothing that it could show was
  * committed, memory alone says "not modified", or gives the rows that were rendered before (tag.h, cache.h).
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "api/cache.h"
@@ -59,15 +58,15 @@ set_cursor(struct collection *c)
 static bool
 answer_unchanged(struct collection *c, struct reply *reply)
 {
-	char inside[TAG_MAX], tag[TAG_MAX + 4];
+	char out[TAG_MAX];
+	struct text tag = { out, 0 };
 
 	api_json(reply, c->q.after ? "no-store" : "no-cache");
 	if (!c->tagged)
 		return false;
-	tag_make(inside, buf_text(&c->question), &c->at, c->around.stale);
-	snprintf(tag, sizeof(tag), "W/\"%s\"", inside);
-	reply_header(reply, "ETag", text_of(tag));
-	if (!etag_matches(c->x->request->if_none_match, text_of(inside)))
+	tag.n = tag_make(out, buf_text(&c->question), &c->at, c->around.stale);
+	reply_header(reply, "ETag", tag);
+	if (!etag_matches(c->x->request->if_none_match, text_cut(tag, 3, tag.n - 1)))
 		return false;
 	reply->status = 304;
 	set_cursor(c);

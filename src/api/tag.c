@@ -1,8 +1,6 @@
 /* tag - see tag.h.  Walk 2, inside step 5: from collection.c, on to live/positions.c or store/list.c. */
 #include "api/tag.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #define TAG_SEED UINT64_C(0x7469636b67617465) /* any, but for ever the same */
@@ -14,49 +12,34 @@ tag_wanted(const struct query *q, const struct exchange *x)
 	return !q->after && !x->params.v[Q_SINCE].relative && !x->params.v[Q_UNTIL].relative;
 }
 
-/* "s2:AAPL,MSFT;": counted, so that nothing which a text holds can look like the next part. */
+/* Counted, so that nothing which a text holds can look like what comes next. */
 static void
-add_set(struct buf *out, char name, const struct text *items, size_t n)
+add_set(struct buf *out, const struct text *items, size_t n)
 {
-	if (n == 0)
-		return;
-	buf_printf(out, "%c%zu:", name, n);
+	buf_add(out, &n, sizeof(n));
 	for (size_t i = 0; i < n; i++) {
-		buf_printf(out, "%zu ", items[i].n);
+		buf_add(out, &items[i].n, sizeof(items[i].n));
 		buf_add_text(out, items[i]);
 	}
-	buf_add_char(out, ';');
 }
 
-static void
-add_bounds(struct buf *out, char name, double min, double max)
-{
-	if (!isnan(min) || !isnan(max))
-		buf_printf(out, "%c%a,%a;", name, min, max);
-}
-
+/* Bytes, not words: it is made for every poll, and nobody reads it. */
 void
 tag_question(struct buf *out, const struct query *q, const struct exchange *x)
 {
 	const struct filter *f = &q->filter;
 	const struct param_value *fields = &x->params.v[Q_FIELDS], *before = &x->params.v[Q_BEFORE];
+	const int64_t numbers[] = { x->format, x->params.v[Q_GROUP].given, f->show_duplicates, f->times_of_event,
+		f->kinds, q->list.limit, q->per_symbol, f->min_severity, f->since_us, f->until_us };
+	const double bounds[] = { f->min_confidence, f->max_confidence, f->min_value, f->max_value };
+	const struct text_set sets[] = { f->symbols, f->names[KIND_PATTERN], f->names[KIND_INDICATOR],
+		f->names[KIND_ALERT], f->timeframes, f->severities, f->components, f->sources, f->channels,
+		{ fields->items, fields->n_items }, { &before->text, before->given } };
 
-	buf_printf(out, "f%d%d%d%d k%x l%d p%d m%d;", x->format, x->params.v[Q_GROUP].given, f->show_duplicates,
-	    f->times_of_event, f->kinds, q->list.limit, q->per_symbol, f->min_severity);
-	add_set(out, 's', f->symbols.items, f->symbols.n);
-	for (int kind = 0; kind < KIND__MAX; kind++)
-		add_set(out, (char)('A' + kind), f->names[kind].items, f->names[kind].n);
-	add_set(out, 't', f->timeframes.items, f->timeframes.n);
-	add_set(out, 'e', f->severities.items, f->severities.n);
-	add_set(out, 'o', f->components.items, f->components.n);
-	add_set(out, 'r', f->sources.items, f->sources.n);
-	add_set(out, 'c', f->channels.items, f->channels.n);
-	add_set(out, 'd', fields->items, fields->n_items);
-	add_set(out, 'b', &before->text, before->given);
-	add_bounds(out, 'x', f->min_confidence, f->max_confidence);
-	add_bounds(out, 'y', f->min_value, f->max_value);
-	if (x->params.v[Q_SINCE].given || x->params.v[Q_UNTIL].given)
-		buf_printf(out, "z%" PRId64 ",%" PRId64 ";", f->since_us, f->until_us);
+	buf_add(out, numbers, sizeof(numbers));
+	buf_add(out, bounds, sizeof(bounds));
+	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++)
+		add_set(out, sets[i].items, sets[i].n);
 }
 
 int
@@ -159,11 +142,33 @@ tag_read(struct api *a, const struct query *q, const struct snapshot *snap, cons
 	return 0;
 }
 
-void
+static char *
+add_hex(char *to, uint64_t v)
+{
+	int digits = 1;
+
+	while (digits < 16 && v >> (4 * digits) != 0)
+		digits++;
+	for (int i = digits - 1; i >= 0; i--)
+		*to++ = "0123456789abcdef"[v >> (4 * i) & 15];
+	return to;
+}
+
+size_t
 tag_make(char out[TAG_MAX], struct text question, const struct position *at, bool stale)
 {
-	uint64_t hash = text_hash(question, text_hash(text_of(at->epoch), TAG_SEED));
+	char *to = out;
 
-	snprintf(out, TAG_MAX, "%016" PRIx64 ".%" PRIx64 ".%" PRIx64 "%s", hash, (uint64_t)at->newest,
-	    (uint64_t)at->gap, stale ? ".s" : "");
+	memcpy(to, "W/\"", 3);
+	to = add_hex(to + 3, text_hash(question, text_hash(text_of(at->epoch), TAG_SEED)));
+	*to++ = '.';
+	to = add_hex(to, (uint64_t)at->newest);
+	*to++ = '.';
+	to = add_hex(to, (uint64_t)at->gap);
+	if (stale) {
+		*to++ = '.';
+		*to++ = 's';
+	}
+	*to++ = '"';
+	return (size_t)(to - out);
 }

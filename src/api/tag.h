@@ -35,8 +35,8 @@ int tag_ask(const struct api *a, const struct query *q, struct pool *pool, unsig
 int tag_read(struct api *a, const struct query *q, const struct snapshot *snap, const unsigned *missing,
     struct position *at, struct err *e);
 
-/* The inside of the tag: 1 to 63 characters without quotes. */
+/* The tag, W/"…"; how long it is. */
 #define TAG_MAX 64
-void tag_make(char out[TAG_MAX], struct text question, const struct position *at, bool stale);
+size_t tag_make(char out[TAG_MAX], struct text question, const struct position *at, bool stale);
 
 #endif

@@ -150,13 +150,20 @@ reply_write_head(struct reply *r, struct buf *out)
 {
 	if (r->head.failed || r->body.failed)
 		reply_problem(r, PROBLEM_INTERNAL_ERROR, "the answer is too large or memory is short", NULL);
-	buf_printf(out, "Status: %d %s\r\n", r->status, reply_reason(r->status));
-	if (status_has_body(r->status)) {
-		if (r->content_type != NULL)
-			buf_printf(out, "Content-Type: %s\r\n", r->content_type);
-		if (!r->open_ended)
-			buf_printf(out, "Content-Length: %zu\r\n", r->body.len);
+	/* Without printf: it is every answer. */
+	buf_add_str(out, "Status: ");
+	buf_add_int(out, r->status);
+	buf_add_char(out, ' ');
+	buf_add_str(out, reply_reason(r->status));
+	if (status_has_body(r->status) && r->content_type != NULL) {
+		buf_add_str(out, "\r\nContent-Type: ");
+		buf_add_str(out, r->content_type);
 	}
+	if (status_has_body(r->status) && !r->open_ended) {
+		buf_add_str(out, "\r\nContent-Length: ");
+		buf_add_int(out, (int64_t)r->body.len);
+	}
+	buf_add_str(out, "\r\n");
 	buf_add_str(out, "X-Content-Type-Options: nosniff\r\n");
 	buf_add_text(out, buf_text(&r->head));
 	buf_add_str(out, "\r\n");

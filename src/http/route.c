@@ -34,12 +34,20 @@ pattern_of(const struct route *r)
 bool
 route_matches(const struct route *r, struct text path, struct text *symbol, struct text *id)
 {
-	struct pattern pattern = pattern_of(r);
+	struct pattern pattern;
 	struct text value;
+	size_t same = 0;
 
 	*symbol = *id = TEXT_NONE;
-	if (pattern.name.p == NULL)
-		return text_eq(path, pattern.before);
+	/* Nearly every row differs within its first few characters: no need to take it apart. */
+	while (r->pattern[same] != '\0' && r->pattern[same] != '{') {
+		if (same == path.n || path.p[same] != r->pattern[same])
+			return false;
+		same++;
+	}
+	if (r->pattern[same] == '\0')
+		return same == path.n;
+	pattern = pattern_of(r);
 	if (path.n <= pattern.before.n + pattern.after.n || !text_starts(path, pattern.before) ||
 	    !text_ends(path, pattern.after))
 		return false;
@@ -60,11 +68,15 @@ find_route(const struct route *routes, size_t n, struct text path, struct text *
 	size_t best_fixed = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		struct pattern pattern = pattern_of(&routes[i]);
-		size_t fixed = pattern.before.n + pattern.after.n + (pattern.name.p == NULL ? 1 : 0);
+		struct pattern pattern;
 		struct text s, d;
+		size_t fixed;
 
-		if (!route_matches(&routes[i], path, &s, &d) || (best != NULL && fixed <= best_fixed))
+		if (!route_matches(&routes[i], path, &s, &d))
+			continue;
+		pattern = pattern_of(&routes[i]);
+		fixed = pattern.before.n + pattern.after.n + (pattern.name.p == NULL ? 1 : 0);
+		if (best != NULL && fixed <= best_fixed)
 			continue;
 		best = &routes[i];
 		best_fixed = fixed;
