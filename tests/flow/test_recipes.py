@@ -7,6 +7,7 @@ import pytest
 
 from conftest import DOCUMENTED, PATTERNS, ROOT, simulate, until
 
+pytestmark = pytest.mark.web
 MANUAL = (ROOT / "docs/man/tickgate-api.7").read_text()
 WRITTEN_FOR = "http://127.0.0.1:8080"
 
