@@ -54,6 +54,13 @@ set_cursor(struct collection *c)
 		c->around.cursor = q->list.bound <= c->snap.head ? q->list.bound : c->snap.head;
 }
 
+static void
+count(const struct collection *c, enum count what)
+{
+	if (c->a->shared.own != NULL)
+		counters_count(c->a->shared.own, what, 1);
+}
+
 /* 304 carries what a cache would update its copy with. True: answered. */
 static bool
 answer_unchanged(struct collection *c, struct reply *reply)
@@ -69,6 +76,7 @@ answer_unchanged(struct collection *c, struct reply *reply)
 	if (!etag_matches(c->x->request->if_none_match, text_cut(tag, 3, tag.n - 1)))
 		return false;
 	reply->status = 304;
+	count(c, COUNT_UNCHANGED);
 	set_cursor(c);
 	api_cursor_header(reply, c->around.epoch, c->around.cursor);
 	return true;
@@ -95,6 +103,7 @@ open_answer(const struct collection *c, struct reply *reply)
 static void
 answer_cached(struct collection *c, const struct cached *shown, struct reply *reply)
 {
+	count(c, COUNT_CACHED);
 	open_answer(c, reply);
 	buf_add_text(&reply->body, shown->data);
 	c->around.result = shown->result;
@@ -142,6 +151,7 @@ answer_from_log(struct collection *c, struct reply *reply, struct err *e)
 	size_t from;
 	int rc = -1;
 
+	count(c, COUNT_READ);
 	buf_init(&gaps, body->max);
 	open_answer(c, reply);
 	from = body->len;

@@ -156,6 +156,16 @@ http_duration(struct out *o, const struct sources *v)
 }
 
 static void
+lists(struct out *o, const struct sources *v)
+{
+	if (v->total == NULL)
+		return;
+	add_labelled(o, "by", "tag", v->total->counts[COUNT_UNCHANGED]);
+	add_labelled(o, "by", "cache", v->total->counts[COUNT_CACHED]);
+	add_labelled(o, "by", "log", v->total->counts[COUNT_READ]);
+}
+
+static void
 parked(struct out *o, const struct sources *v)
 {
 	static const char *const kinds_of[GAUGE__MAX] = { [GAUGE_STREAMS] = "stream", [GAUGE_WAITERS] = "poll" };
@@ -375,6 +385,7 @@ static const struct {
 	{ "http_requests_total",             COUNTER,   http_requests,    "Requests answered, by the class of the status; none: nobody was there to take the answer." },
 	{ "http_problems_total",             COUNTER,   http_problems,    "Answers that were a problem, by its code." },
 	{ "http_request_duration_seconds",   HISTOGRAM, http_duration,    "From taking a request up to having given its answer away; of streams and long-polls the part before they wait." },
+	{ "lists_total",                     COUNTER,   lists,            "Lists answered, by what: their tag (304), a cache, or the log." },
 	{ "waiting_clients",                 GAUGE,     parked,           "Streams that are open, and long-polls that wait." },
 	{ "delivery_latency_seconds",        HISTOGRAM, delivery,         "From a commit to the first byte of what it brought to a waiting client." },
 

@@ -31,6 +31,9 @@ enum latency {
 enum count {
 	COUNT_TICKS, /* published */
 	COUNT_ERRORS, /* the same, of POST /v1/errors */
+	COUNT_UNCHANGED, /* lists: 304 */
+	COUNT_CACHED, /* lists rendered before */
+	COUNT_READ, /* lists read from the log */
 	COUNT__MAX
 };
 

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import signal
 import subprocess
 
@@ -137,6 +138,23 @@ def test_an_unchanged_list_is_the_same_bytes_whoever_rendered_it(service, redis_
     publish(service, redis_server, "AAPL")
     until(lambda: service.json(AAPL)["count"] == 21 == service.json(AAPL)["count"], "what came is shown")
     assert service.json(AAPL)["cursor"] == service.data(AAPL)[0]["id"]
+
+
+def test_it_is_counted_what_answered(launch, redis_server):
+    service = launch("--redis", redis_server.url, "--no-demo", "--workers", 1)  # each has a cache of its own
+
+    def counts():
+        return {by: int(n) for by, n in re.findall(r'^tickgate_lists_total\{by="(\w+)"\} (\d+)$', service.get("/metrics").text, re.M)}
+
+    publish(service, redis_server, "AAPL")
+    tag = settled(service, AAPL)
+    before = counts()
+    assert before["cache"] > 0 and before["log"] > 0
+    for _ in range(5):
+        poll(service, AAPL, tag)
+        poll(service, AAPL)
+        poll(service, AAPL + "&since=1h")
+    assert counts() == {"tag": before["tag"] + 5, "cache": before["cache"] + 5, "log": before["log"] + 5}
 
 
 def test_what_moves_by_itself_has_no_tag(service, redis_server):
