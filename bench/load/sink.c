@@ -9,8 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "feed/redis.h"
 #include "http.h"
+#include "redis/redis.h"
 
 struct sink {
 	const struct load_options *o;

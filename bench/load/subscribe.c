@@ -7,10 +7,10 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "feed/redis.h"
 #include "histogram.h"
 #include "load.h"
 #include "mark.h"
+#include "redis/redis.h"
 
 struct subscriber {
 	const struct load_options *o;
