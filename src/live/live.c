@@ -409,9 +409,11 @@ work_off(struct live *l, const struct epoll_event *events, int n, int64_t now_us
 static bool
 over(struct live *l)
 {
-	if (l->serve.n > 0 || l->joining != NULL)
+	if (!l->opts.alone && !__atomic_load_n(&l->quit, __ATOMIC_ACQUIRE))
 		return false;
-	return l->opts.alone || __atomic_load_n(&l->quit, __ATOMIC_ACQUIRE);
+	/* After `quit` nobody joins any more; who did just before it is still to be told bye. */
+	take_queue(l);
+	return l->serve.n == 0 && l->joining == NULL;
 }
 
 void
@@ -420,7 +422,6 @@ live_run(struct live *l)
 	struct epoll_event events[EVENTS_MAX];
 	bool more = false;
 
-	take_queue(l);
 	while (!over(l)) {
 		int n = epoll_wait(l->epoll, events, EVENTS_MAX, timeout_ms(l, clock_mono_us(), more));
 		int64_t now_us = clock_mono_us();

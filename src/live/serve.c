@@ -325,7 +325,7 @@ serve_due_us(const struct serve *s)
 {
 	int64_t due_us = wheel_due_us(&s->wheel);
 
-	return s->stopping && s->stop_us < due_us ? s->stop_us : due_us;
+	return s->stopping && s->n > 0 && s->stop_us < due_us ? s->stop_us : due_us;
 }
 
 /* ---- what happens to all ---- */

@@ -64,7 +64,7 @@ class Waiting:
 class Stream:
     def __init__(self, port, path, headers=None, seconds=20, receive_buffer=None):
         self.socket = ask(port, path, headers, seconds, receive_buffer)
-        self.raw, self.body, self.ended = b"", b"", False
+        self.raw, self.body, self.ended, self.taken = b"", b"", False, 0
         while b"\r\n\r\n" not in self.raw:
             self.raw += self.receive()
         head, self.raw = self.raw.split(b"\r\n\r\n", 1)
@@ -86,8 +86,10 @@ class Stream:
         if self.ended:
             return False
         if not self.chunked:
-            data = self.raw or self.socket.recv(65536)
+            left = int(self.headers.get("content-length", 1 << 40)) - self.taken
+            data = self.raw or (self.socket.recv(65536) if left > 0 else b"")
             self.raw, self.ended = b"", not data
+            self.taken += len(data)
             self.body += data
             return not self.ended
         while b"\r\n" not in self.raw:
