@@ -103,7 +103,7 @@ worker_ended(struct gateway *g, unsigned i, int status)
 	    log_int("worker", i), log_int("pid", s->pid),
 	    log_int("status", WIFEXITED(status) ? WEXITSTATUS(status) : -1),
 	    log_int("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0));
-	counters_ended(&g->counters->workers[i]);
+	counters_ended(g->counters, i);
 	/* At once after a good life; slower and slower when it dies young. */
 	if (asked || now_us - s->started_us > SECOND_US)
 		s->backoff_us = 0;
@@ -386,6 +386,17 @@ open_tokens(struct gateway *g, struct err *e)
 }
 
 static int
+make_quota(struct gateway *g, struct err *e)
+{
+	int64_t places = conf_int(&g->conf, SETTING_LIVE_MAX_STREAMS) + conf_int(&g->conf, SETTING_LIVE_MAX_WAITERS);
+
+	if (conf_int(&g->conf, SETTING_LIVE_MAX_PER_ADDRESS) == 0)
+		return 0;
+	g->counters->quota = quota_new(g->n, places, e);
+	return g->counters->quota == NULL ? -1 : 0;
+}
+
+static int
 serve(struct gateway *g, int *status, struct err *e)
 {
 	const char *where = g->listen != NULL ? g->listen : conf_str(&g->conf, SETTING_GATEWAY_LISTEN);
@@ -397,10 +408,11 @@ serve(struct gateway *g, int *status, struct err *e)
 	if (g->listener < 0)
 		return -1;
 	g->counters = counters_new(g->n, e);
-	if (g->counters == NULL)
+	if (g->counters == NULL || make_quota(g, e) != 0)
 		return -1;
 	log_event(LOG_LEVEL_NOTICE, "starting", log_str("version", PACKAGE_VERSION), log_int("workers", g->n));
 	*status = supervise(g);
+	quota_free(g->counters->quota);
 	counters_free(g->counters);
 	return 0;
 }

@@ -62,11 +62,8 @@ void api_cursor_header(struct reply *reply, const char *epoch, int64_t seq);
 
 /* ---- places for those who wait (place.c) ---- */
 
-/* Counts one more stream or waiter in. False: there is no place, and why. */
-bool place_take(struct api *a, const struct request *request, bool waiter, enum problem *problem);
-/* Takes that back, when nobody was handed over. */
-void place_give(struct api *a, const struct request *request, bool waiter);
-uint64_t place_address(const struct request *request); /* for live_request_new() */
+/* Counts one more stream or waiter in; *address is for live_request_new() or api_gone(). False: there is no place, and why. */
+bool place_take(struct api *a, const struct request *request, bool waiter, uint64_t *address, enum problem *problem);
 
 /* ---- JSON pieces ---- */
 

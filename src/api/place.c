@@ -5,36 +5,35 @@
  */
 #include "api/handlers.h"
 
-uint64_t
-place_address(const struct request *request)
-{
-	return text_hash(request->remote_addr, 0);
-}
-
 bool
-place_take(struct api *a, const struct request *request, bool waiter, enum problem *problem)
+place_take(struct api *a, const struct request *request, bool waiter, uint64_t *address, enum problem *problem)
 {
-	enum gauge gauge = waiter ? GAUGE_WAITERS : GAUGE_STREAMS;
+	const struct counters *all = a->shared.counters;
 	int64_t max = conf_int(a->conf, waiter ? SETTING_LIVE_MAX_WAITERS : SETTING_LIVE_MAX_STREAMS);
+	int64_t share = conf_int(a->conf, SETTING_LIVE_MAX_PER_ADDRESS);
 
-	(void)request;
+	*address = 0;
 	/* A plain CGI program is alone; its server counts processes. */
 	if (a->shared.own == NULL)
 		return true;
+	*problem = PROBLEM_RATE_LIMITED;
+	if (all->quota != NULL && share > 0 &&
+	    !quota_take(all->quota, counters_index(all, a->shared.own), request->remote_addr, share, address))
+		return false;
 	*problem = PROBLEM_STREAM_LIMIT;
-	return counters_take(a->shared.counters, a->shared.own, gauge, max);
-}
-
-void
-place_give(struct api *a, const struct request *request, bool waiter)
-{
-	api_gone(&a->shared, waiter, place_address(request));
+	if (counters_take(all, a->shared.own, waiter ? GAUGE_WAITERS : GAUGE_STREAMS, max))
+		return true;
+	if (*address != 0)
+		quota_give(all->quota, counters_index(all, a->shared.own), *address);
+	return false;
 }
 
 void
 api_gone(const struct api_shared *shared, bool waiter, uint64_t address)
 {
-	(void)address;
-	if (shared->own != NULL)
-		counters_give(shared->own, waiter ? GAUGE_WAITERS : GAUGE_STREAMS);
+	if (shared->own == NULL)
+		return;
+	counters_give(shared->own, waiter ? GAUGE_WAITERS : GAUGE_STREAMS);
+	if (address != 0)
+		quota_give(shared->counters->quota, counters_index(shared->counters, shared->own), address);
 }

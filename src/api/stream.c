@@ -280,17 +280,18 @@ answer(struct stream *s, struct reply *reply)
 {
 	struct live_request *req;
 	enum problem problem;
+	uint64_t address;
 
 	begin_reply(s->ndjson, reply);
 	if (s->x->request->method == METHOD_HEAD)
 		return;
-	if (!place_take(s->a, s->x->request, false, &problem)) {
+	if (!place_take(s->a, s->x->request, false, &address, &problem)) {
 		stream_refuse(s->x->request, reply, problem, STREAM_COME_BACK_LATER);
 		return;
 	}
-	req = live_request_new(s->a->shared.live, false, place_address(s->x->request));
+	req = live_request_new(s->a->shared.live, false, address);
 	if (req == NULL) {
-		place_give(s->a, s->x->request, false);
+		api_gone(&s->a->shared, false, address);
 		reply_problem(reply, PROBLEM_INTERNAL_ERROR, "memory is short", NULL);
 		return;
 	}

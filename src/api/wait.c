@@ -93,12 +93,13 @@ wait_park(struct api *a, const struct exchange *x, const struct query *q, const 
 {
 	struct live_request *req;
 	enum problem ignored;
+	uint64_t address;
 
-	if (!place_take(a, x->request, true, &ignored))
+	if (!place_take(a, x->request, true, &address, &ignored))
 		return 0;
-	req = live_request_new(a->shared.live, true, place_address(x->request));
+	req = live_request_new(a->shared.live, true, address);
 	if (req == NULL) {
-		place_give(a, x->request, true);
+		api_gone(&a->shared, true, address);
 		return -1;
 	}
 	make_key(req, x, q);

@@ -117,10 +117,20 @@ counters_give(struct counters_worker *own, enum gauge gauge)
 	atomic_fetch_sub(&own->gauges[gauge], 1);
 }
 
-void
-counters_ended(struct counters_worker *w)
+unsigned
+counters_index(const struct counters *c, const struct counters_worker *w)
 {
+	return (unsigned)(w - c->workers);
+}
+
+void
+counters_ended(struct counters *c, unsigned worker)
+{
+	struct counters_worker *w = &c->workers[worker];
+
 	w->pid = 0;
 	for (int g = 0; g < GAUGE__MAX; g++)
 		w->gauges[g] = 0;
+	if (c->quota != NULL)
+		quota_ended(c->quota, worker);
 }

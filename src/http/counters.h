@@ -15,6 +15,7 @@
 #include "base/histogram.h"
 #include "http/limits.h"
 #include "http/reply.h"
+#include "http/quota.h"
 
 #define COUNTERS_WORKERS_MAX 256
 
@@ -54,6 +55,7 @@ struct counters {
 	_Atomic int64_t started_us; /* the parent */
 	unsigned n_workers;
 	struct limits limits; /* of clients, over all workers */
+	struct quota *quota; /* places by client address; NULL: not limited. Owned by the parent */
 	struct counters_worker workers[COUNTERS_WORKERS_MAX];
 };
 
@@ -62,11 +64,14 @@ void counters_free(struct counters *c);
 
 void counters_add(struct counters_worker *w, int status, int64_t took_us);
 
+/* The place of a worker in the table. */
+unsigned counters_index(const struct counters *c, const struct counters_worker *w);
+
 /* One more with this worker, unless the service has `max` of them. False: it has. */
 bool counters_take(const struct counters *c, struct counters_worker *own, enum gauge gauge, int64_t max);
 void counters_give(struct counters_worker *own, enum gauge gauge);
 /* The parent's, when a worker has ended, however: nothing is parked with it any more. */
-void counters_ended(struct counters_worker *w);
+void counters_ended(struct counters *c, unsigned worker);
 void counters_problem(struct counters_worker *w, enum problem problem);
 void counters_count(struct counters_worker *w, enum count count, int64_t n);
 void counters_latency(struct counters_worker *w, enum latency latency, int64_t took_us);
