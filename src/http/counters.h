@@ -14,8 +14,8 @@
 #include "base/err.h"
 #include "base/histogram.h"
 #include "http/limits.h"
-#include "http/reply.h"
 #include "http/quota.h"
+#include "http/reply.h"
 
 #define COUNTERS_WORKERS_MAX 256
 
