@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/notify.h"
+#include "gateway_harden.h"
 #include "gateway_listener.h"
 #include "gateway_worker.h"
 #include "http/cgi.h"
@@ -324,15 +325,12 @@ run_cgi(struct gateway *g, struct err *e)
 		.alone = true,
 		.render = cgi_render,
 		.on_gone = cgi_gone };
-	struct connections_opts opts;
 	struct api *api = NULL;
 	int rc = -1;
 
 	live_opts.arg = &api;
-	if (access_writes_on(&g->conf) &&
-	    (connections_settings(&g->conf, &opts, e) != 0 || (shared.publish = connections_new(&opts, e)) == NULL))
+	if (gateway_harden(&g->conf, false, &shared.publish, e) != 0)
 		goto out;
-	conf_forget_secrets(&g->conf);
 	if ((shared.live = live_new(&live_opts, e)) == NULL || (api = api_new(&g->conf, &shared, e)) == NULL)
 		goto out;
 	signal(SIGPIPE, SIG_IGN);

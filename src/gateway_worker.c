@@ -6,7 +6,6 @@
 #include "gateway_worker.h"
 
 #include <signal.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -16,6 +15,7 @@
 #include "api/api.h"
 #include "api/cache.h"
 #include "base/log.h"
+#include "gateway_harden.h"
 #include "http/fcgi.h"
 #include "live/live.h"
 
@@ -71,23 +71,6 @@ raise_limit(void)
 		limit.rlim_cur = limit.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &limit);
 	}
-}
-
-/* The passwords are needed for publishing alone, and after this only the connections have them. */
-static int
-open_writes(struct worker *w, struct conf *conf, struct err *e)
-{
-	struct connections_opts opts;
-	int rc = 0;
-
-	if (access_writes_on(conf)) {
-		rc = connections_settings(conf, &opts, e);
-		if (rc == 0 && (w->shared.publish = connections_new(&opts, e)) == NULL)
-			rc = -1;
-		explicit_bzero(&opts, sizeof(opts));
-	}
-	conf_forget_secrets(conf);
-	return rc;
 }
 
 static void
@@ -153,12 +136,13 @@ gateway_worker(struct conf *conf, int listener, struct counters *all, struct cou
 
 	/*
 	 * SIGKILL, not SIGTERM: without its parent a worker must end even when it is busy or stuck, or it would go on taking
-	 * connections beside its successors. It has nothing to lose: it only reads.
+	 * connections beside its successors. It has nothing to lose: it reads, and whose POST breaks off knows that he knows nothing.
 	 */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
 		return EX_OSERR;
 	raise_limit();
-	if (tokens_seal(tokens, &e) != 0 || open_writes(&w, conf, &e) != 0 || fcgi_init(&e) != 0)
+	if (tokens_seal(tokens, &e) != 0 || fcgi_init(&e) != 0 ||
+	    gateway_harden(conf, true, &w.shared.publish, &e) != 0)
 		goto failed;
 	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&stops);

@@ -170,7 +170,7 @@ set_up_reader(struct db *db, struct err *e)
 	sqlite3_busy_timeout(db->conn, READER_BUSY_MS);
 	if (run_text(db,
 		"PRAGMA mmap_size = 0; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;"
-		"PRAGMA cache_size = -4096; PRAGMA query_only = ON",
+		"PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY; PRAGMA query_only = ON",
 		e) != 0 ||
 	    has_schema(db, &has, e) != 0)
 		return -1;
