@@ -329,7 +329,7 @@ run_cgi(struct gateway *g, struct err *e)
 	int rc = -1;
 
 	live_opts.arg = &api;
-	if (gateway_harden(&g->conf, false, &shared.publish, e) != 0)
+	if (gateway_harden(&g->conf, false, &shared.publish, NULL, e) != 0)
 		goto out;
 	if ((shared.live = live_new(&live_opts, e)) == NULL || (api = api_new(&g->conf, &shared, e)) == NULL)
 		goto out;

@@ -78,9 +78,10 @@ enter(const struct conf *conf, const struct redis_target *redis, bool tell, stru
 }
 
 int
-gateway_harden(struct conf *conf, bool tell, struct connections **publish, struct err *e)
+gateway_harden(struct conf *conf, bool tell, struct connections **publish, struct herald **herald, struct err *e)
 {
 	struct connections_opts opts;
+	char instance[INSTANCE_SIZE_HERALD] = "";
 	bool writes = access_writes_on(conf);
 	int rc = 0;
 
@@ -91,8 +92,12 @@ gateway_harden(struct conf *conf, bool tell, struct connections **publish, struc
 		if (rc == 0 && (*publish = connections_new(&opts, e)) == NULL)
 			rc = -1;
 	}
+	herald_instance(conf_str(conf, SETTING_PATHS_RUN_DIR), instance);
 	if (rc == 0)
 		rc = enter(conf, writes ? &opts.target : NULL, tell, e);
+	/* A thread is as free as who starts it: not before. */
+	if (rc == 0 && herald != NULL)
+		rc = herald_start(conf, instance, herald, e);
 	explicit_bzero(&opts, sizeof(opts));
 	conf_forget_secrets(conf);
 	return rc;

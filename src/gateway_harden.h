@@ -7,11 +7,12 @@
 
 #include "conf/conf.h"
 #include "publish/connections.h"
+#include "publish/herald.h"
 
 /*
- * Makes the connections for publishing (*publish, owned by the caller; NULL while writes are off), forgets every password but theirs, and enters the sandbox, unless
+ * Makes the connections for publishing and, unless `herald` is NULL, who tells of our errors (both owned by the caller; NULL while writes are off), forgets every password but theirs, and enters the sandbox, unless
  * gateway.sandbox is off. `tell`: says in the log how it went; that something is not as it should be is said in any case.
  */
-int gateway_harden(struct conf *conf, bool tell, struct connections **publish, struct err *e);
+int gateway_harden(struct conf *conf, bool tell, struct connections **publish, struct herald **herald, struct err *e);
 
 #endif

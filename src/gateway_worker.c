@@ -130,6 +130,7 @@ gateway_worker(struct conf *conf, int listener, struct counters *all, struct cou
 		.thread_stop = thread_stop,
 		.arg = &w,
 		.count = count };
+	struct herald *herald = NULL;
 	struct err e = { 0 };
 	sigset_t stops;
 	int rc;
@@ -142,7 +143,7 @@ gateway_worker(struct conf *conf, int listener, struct counters *all, struct cou
 		return EX_OSERR;
 	raise_limit();
 	if (tokens_seal(tokens, &e) != 0 || fcgi_init(&e) != 0 ||
-	    gateway_harden(conf, true, &w.shared.publish, &e) != 0)
+	    gateway_harden(conf, true, &w.shared.publish, &herald, &e) != 0)
 		goto failed;
 	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&stops);
@@ -157,6 +158,7 @@ gateway_worker(struct conf *conf, int listener, struct counters *all, struct cou
 		goto failed;
 	rc = serve(&w, &opts, &e);
 	cache_free(w.cache);
+	herald_stop(herald);
 	connections_free(w.shared.publish);
 	if (rc == 0)
 		return EX_OK;

@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -22,10 +21,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/notify.h"
+#include "base/sandbox.h"
 #include "conf/conf.h"
 #include "event/kinds.h"
 #include "feed/subscription.h"
 #include "ingest.h"
+#include "publish/herald.h"
 #include "run_lock.h"
 #include "store/bell.h"
 #include "store/state.h"
@@ -51,7 +52,8 @@ struct subscriber {
 	struct subscription_row rows[STATE_CHANNELS_MAX];
 	struct text channels[STATE_CHANNELS_MAX];
 	size_t n_rows;
-	char instance[17];
+	char instance[INSTANCE_SIZE_HERALD];
+	struct herald *herald; /* NULL: nobody is told of our errors */
 	char state_path[4096], bell_path[4096];
 
 	struct store_opts store; /* the store thread opens the log with these */
@@ -130,19 +132,6 @@ check_settings(void *arg, const struct conf *c, struct err *e)
 	rc = read_settings(s, e);
 	free(s);
 	return rc;
-}
-
-static int
-make_instance(struct subscriber *s, struct err *e)
-{
-	uint64_t random;
-
-	if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
-		err_sys(e, "no random numbers");
-		return -1;
-	}
-	snprintf(s->instance, sizeof(s->instance), "%016llx", (unsigned long long)random);
-	return 0;
 }
 
 /* ---- the state file ---- */
@@ -488,8 +477,10 @@ prepare(struct subscriber *s, struct err *e)
 	const struct conf *c = &s->conf;
 
 	log_set_level((enum log_level)(LOG_LEVEL_ERROR + conf_int(c, SETTING_LOG_LEVEL)));
-	if (read_settings(s, e) != 0 || make_instance(s, e) != 0)
+	if (read_settings(s, e) != 0)
 		return -1;
+	sandbox_no_dumps(s->target.password[0] != '\0');
+	herald_instance(conf_str(c, SETTING_PATHS_RUN_DIR), s->instance);
 	s->lock_fd = run_lock(conf_str(c, SETTING_PATHS_RUN_DIR), e);
 	if (s->lock_fd < 0)
 		return -1;
@@ -514,7 +505,7 @@ serve(struct subscriber *s, struct err *e)
 	struct err stop_err = { 0 };
 	int signal_fd = open_signals(e), rc = -1;
 
-	if (signal_fd < 0 || prepare(s, e) != 0)
+	if (signal_fd < 0 || prepare(s, e) != 0 || herald_start(&s->conf, s->instance, &s->herald, e) != 0)
 		goto out;
 	log_event(LOG_LEVEL_NOTICE, "start", log_str("version", PACKAGE_VERSION), log_str("redis", s->state->redis.url),
 	    log_int("channels", (int64_t)s->n_rows));
@@ -532,6 +523,7 @@ serve(struct subscriber *s, struct err *e)
 	if (rc == 0)
 		log_event(LOG_LEVEL_NOTICE, "stopped");
 out:
+	herald_stop(s->herald);
 	ingest_free(s->ingest);
 	subscription_free(s->subscription);
 	if (s->queue != NULL)

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "publish/connections.h"
 
 #define ADDRESSES_MAX 256
 
@@ -66,7 +67,7 @@ is_among(const struct address *a, const struct addresses *all)
 bool
 access_writes_on(const struct conf *conf)
 {
-	return conf_str(conf, SETTING_ACCESS_TOKEN_FILE)[0] != '\0';
+	return connections_wanted(conf);
 }
 
 bool

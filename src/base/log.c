@@ -20,6 +20,8 @@ static struct {
 	atomic_int level;
 	const char *program;
 	bool journal;
+	void (*_Atomic on_error)(void *arg, struct text line);
+	void *_Atomic on_error_arg;
 } logging = { .level = LOG_LEVEL_INFO };
 
 static const char *const level_names[] = {
@@ -124,6 +126,9 @@ log_fields(enum log_level level, const char *slug, const struct log_field *field
 {
 	struct buf b = { .max = 16384 };
 	char now[CLOCK_RFC3339_SIZE];
+	size_t line_from;
+	void (*on_error)(void *arg, struct text line) =
+	    level == LOG_LEVEL_ERROR ? atomic_load(&logging.on_error) : NULL;
 
 	if ((int)level > atomic_load(&logging.level))
 		return;
@@ -133,11 +138,14 @@ log_fields(enum log_level level, const char *slug, const struct log_field *field
 		clock_rfc3339(clock_real_us() / 1000, now);
 		buf_printf(&b, "%s %s ", now, level_names[level]);
 	}
+	line_from = b.len;
 	buf_add_str(&b, slug);
 	if (logging.program != NULL)
 		add_field(&b, &(struct log_field){ .key = "program", .text = text_of(logging.program) });
 	for (; fields->key != NULL; fields++)
 		add_field(&b, fields);
+	if (on_error != NULL)
+		on_error(atomic_load(&logging.on_error_arg), text_cut(buf_text(&b), line_from, b.len));
 	buf_add_char(&b, '\n');
 	/* Nobody is left to tell when stderr is gone. */
 	if (write(STDERR_FILENO, b.p, b.len) < 0)
@@ -149,6 +157,14 @@ void
 log_err(enum log_level level, const char *slug, const struct err *e)
 {
 	log_event(level, slug, log_str("error", e->text));
+}
+
+void
+log_on_error(void (*fn)(void *arg, struct text line), void *arg)
+{
+	if (fn != NULL)
+		atomic_store(&logging.on_error_arg, arg);
+	atomic_store(&logging.on_error, fn);
 }
 
 bool

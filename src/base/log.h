@@ -61,6 +61,12 @@ log_real(const char *key, double v)
 void log_init(enum log_level level, const char *program);
 void log_set_level(enum log_level level);
 
+/*
+ * Somebody who is told of every error that is logged: its slug and fields, as in the log. One at a time, from the thread that logs, which it must not hold up; NULL: nobody. Set while
+ * no other thread logs, or expect one more call.
+ */
+void log_on_error(void (*fn)(void *arg, struct text line), void *arg);
+
 void log_fields(enum log_level level, const char *slug, const struct log_field *fields);
 
 /* log_event(LOG_LEVEL_NOTICE, "subscribed", log_str("channel", name), log_int("of", n)); */

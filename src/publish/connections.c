@@ -35,6 +35,12 @@ struct connections {
 	struct idle idle[]; /* opts.size */
 };
 
+bool
+connections_wanted(const struct conf *conf)
+{
+	return conf_str(conf, SETTING_ACCESS_TOKEN_FILE)[0] != '\0';
+}
+
 int
 connections_settings(const struct conf *conf, struct connections_opts *out, struct err *e)
 {

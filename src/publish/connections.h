@@ -26,6 +26,9 @@ struct connections_opts {
 
 struct connections;
 
+/* Whether anything is published at all: a file of tokens is configured. */
+bool connections_wanted(const struct conf *conf);
+
 /*
  * What the settings say about publishing: redis.* where publish.url is empty. -1: the URL is none that can be used; the text never holds a
  * password.

@@ -1,6 +1,8 @@
 """Writes and access: who may do what, and that what was accepted has been published, all of it, once, in order."""
 
+import contextlib
 import json
+import sqlite3
 import subprocess
 import threading
 
@@ -373,3 +375,20 @@ def test_admin_resources(launch, redis_server, tmp_path, tokens):
 def test_forwarded_for_counts_from_trusted_proxies_only(service):
     assert service.get("/v1/rejects", headers={"X-Forwarded-For": "198.51.100.7"}).status_code == 200
     assert service.get("/v1/rejects").status_code == 200
+
+
+def test_our_own_errors_are_told_and_not_stored(writable, redis_server, tmp_path):
+    """The subscriber cannot commit: TickStock hears of it, and the echo is known as such."""
+    listener = Listener(redis_server, ERRORS)
+    until(lambda: writable.json("/v1/health")["redis"]["connected"], "it listens")
+    [database] = [p for p in (tmp_path / "state").iterdir() if p.suffix == ".db"]
+    with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as db:
+        db.execute("BEGIN IMMEDIATE")
+        redis_server.client.publish("tickstock:patterns:streaming", '{"pattern_name":"doji","symbol":"A","confidence":90}')
+        [told] = until(lambda: [m for m in [listener.pubsub.get_message(timeout=1)] if m], "somebody is told", 30)
+        db.execute("ROLLBACK")
+    told = json.loads(told["data"])
+    assert told["component"] == "tickgate" and told["source"] == "tickgate" and told["message"].startswith("store_failed ")
+    until(lambda: writable.channel(ERRORS)["rejected"].get("own_echo") == 1, "the echo is refused")
+    until(lambda: writable.data("/v1/patterns"), "and nothing was lost")
+    assert writable.data("/v1/errors") == []
