@@ -13,11 +13,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "feed/glob.h"
 #include "feed/receive.h"
+
+#define RECEIVE_NICE (-10)
 
 /* ---- what others see ---- */
 
@@ -104,12 +107,24 @@ pause_ms(struct subscription *s, int64_t opened_us)
 	return s->denied ? redis_backoff_slow(&s->backoff) : redis_backoff_next(&s->backoff);
 }
 
+/*
+ * Redis cuts off whoever lags by 32 MB, and on a machine that is busy with storing the flood this thread, which needs a tenth of a core, would
+ * come too late: of 1,000,000 messages flat out on two cores half were lost without this, none with it. Where it is not
+ * permitted (LimitNICE=) everything works, but for such floods.
+ */
+static void
+go_first(void)
+{
+	setpriority(PRIO_PROCESS, (id_t)gettid(), RECEIVE_NICE);
+}
+
 static void *
 run(void *arg)
 {
 	struct subscription *s = arg;
 	struct pollfd stop = { .fd = s->stop_fd, .events = POLLIN };
 
+	go_first();
 	while (!atomic_load(&s->stopping)) {
 		struct err e = { .code = ERR_NONE };
 		int64_t ms;
