@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-#define NOWHERE UINT32_MAX
+#define NOWHERE 0 /* places count from 1: memory that nobody has touched yet says "empty", and costs nothing */
 
 struct key {
 	uint64_t a, b;
@@ -21,12 +21,12 @@ struct entry {
 	struct key key;
 	int64_t first, received_us;
 	uint64_t channels; /* bits, see `names` */
-	uint32_t next; /* in its chain; NOWHERE ends it */
+	uint32_t next; /* place in its chain; NOWHERE ends it */
 	bool live;
 };
 
 struct change {
-	uint32_t at;
+	uint32_t place;
 	bool took; /* the ring's head moved here */
 	struct entry was;
 };
@@ -34,9 +34,10 @@ struct change {
 struct duplicates {
 	unsigned kinds;
 	struct key secret[2];
-	uint32_t head; /* the ring's next place */
+	bool used; /* something was noted since it was empty */
+	uint32_t head; /* before the ring's next place */
 	struct entry *ring;
-	uint32_t *chains;
+	uint32_t *chains; /* the first place of each; NOWHERE */
 	struct change *journal;
 	size_t n_changes, room;
 	char *names[DUPLICATES_CHANNELS];
@@ -51,7 +52,7 @@ duplicates_new(unsigned kinds, struct err *e)
 	if (d != NULL) {
 		d->kinds = kinds;
 		d->ring = calloc(DUPLICATES_KEYS, sizeof(*d->ring));
-		d->chains = malloc(DUPLICATES_KEYS * sizeof(*d->chains));
+		d->chains = calloc(DUPLICATES_KEYS, sizeof(*d->chains));
 	}
 	if (d == NULL || d->ring == NULL || d->chains == NULL ||
 	    getrandom(d->secret, sizeof(d->secret), 0) != (ssize_t)sizeof(d->secret)) {
@@ -59,7 +60,6 @@ duplicates_new(unsigned kinds, struct err *e)
 		duplicates_free(d);
 		return NULL;
 	}
-	duplicates_clear(d);
 	return d;
 }
 
@@ -79,10 +79,13 @@ duplicates_free(struct duplicates *d)
 void
 duplicates_clear(struct duplicates *d)
 {
-	d->head = 0;
 	d->n_changes = 0;
+	if (!d->used)
+		return;
+	d->used = false;
+	d->head = 0;
 	memset(d->ring, 0, DUPLICATES_KEYS * sizeof(*d->ring));
-	memset(d->chains, 0xff, DUPLICATES_KEYS * sizeof(*d->chains));
+	memset(d->chains, 0, DUPLICATES_KEYS * sizeof(*d->chains));
 }
 
 /* ---- the hash: SipHash-1-3 (Aumasson and Bernstein), fed piece by piece, once per half ---- */
@@ -161,6 +164,12 @@ hash(const struct key *secret, const struct event *ev)
 
 /* ---- the map ---- */
 
+static struct entry *
+at_place(struct duplicates *d, uint32_t place)
+{
+	return &d->ring[place - 1];
+}
+
 static uint32_t *
 chain_of(struct duplicates *d, const struct entry *x)
 {
@@ -168,32 +177,32 @@ chain_of(struct duplicates *d, const struct entry *x)
 }
 
 static void
-put_in_chain(struct duplicates *d, uint32_t at)
+put_in_chain(struct duplicates *d, uint32_t place)
 {
-	uint32_t *head = chain_of(d, &d->ring[at]);
+	uint32_t *head = chain_of(d, at_place(d, place));
 
-	d->ring[at].next = *head;
-	*head = at;
+	at_place(d, place)->next = *head;
+	*head = place;
 }
 
 static void
-take_from_chain(struct duplicates *d, uint32_t at)
+take_from_chain(struct duplicates *d, uint32_t place)
 {
-	uint32_t *p = chain_of(d, &d->ring[at]);
+	uint32_t *p = chain_of(d, at_place(d, place));
 
-	while (*p != at)
-		p = &d->ring[*p].next;
-	*p = d->ring[at].next;
+	while (*p != place)
+		p = &at_place(d, *p)->next;
+	*p = at_place(d, place)->next;
 }
 
 static uint32_t
 find(struct duplicates *d, struct key key)
 {
-	uint32_t at = d->chains[key.a % DUPLICATES_KEYS];
+	uint32_t place = d->chains[key.a % DUPLICATES_KEYS];
 
-	while (at != NOWHERE && (d->ring[at].key.a != key.a || d->ring[at].key.b != key.b))
-		at = d->ring[at].next;
-	return at;
+	while (place != NOWHERE && (at_place(d, place)->key.a != key.a || at_place(d, place)->key.b != key.b))
+		place = at_place(d, place)->next;
+	return place;
 }
 
 /* Room for two more changes, which is what one event makes at most. */
@@ -216,9 +225,9 @@ make_room(struct duplicates *d, struct err *e)
 }
 
 static void
-note(struct duplicates *d, uint32_t at, bool took)
+note(struct duplicates *d, uint32_t place, bool took)
 {
-	d->journal[d->n_changes++] = (struct change){ .at = at, .took = took, .was = d->ring[at] };
+	d->journal[d->n_changes++] = (struct change){ .place = place, .took = took, .was = *at_place(d, place) };
 }
 
 /* The bit of a channel's name; 0 when there are too many. */
@@ -236,21 +245,22 @@ channel_bit(struct duplicates *d, struct text channel)
 static void
 start_afresh(struct duplicates *d, const struct entry *x)
 {
-	uint32_t at = d->head;
+	uint32_t place = d->head + 1;
 
-	note(d, at, true);
-	if (d->ring[at].live)
-		take_from_chain(d, at);
-	d->ring[at] = *x;
-	put_in_chain(d, at);
-	d->head = (at + 1) % DUPLICATES_KEYS;
+	d->used = true;
+	note(d, place, true);
+	if (at_place(d, place)->live)
+		take_from_chain(d, place);
+	*at_place(d, place) = *x;
+	put_in_chain(d, place);
+	d->head = place % DUPLICATES_KEYS;
 }
 
 int
 duplicates_see(struct duplicates *d, const struct event *ev, int64_t *first, struct err *e)
 {
 	struct entry x = { .first = ev->seq, .received_us = ev->received_us, .live = true };
-	uint32_t at;
+	uint32_t place;
 
 	*first = 0;
 	if ((d->kinds & KIND_BIT(ev->kind)) == 0 || ev->time_source == TIME_RECEIVED || ev->channel.p == NULL ||
@@ -259,17 +269,17 @@ duplicates_see(struct duplicates *d, const struct event *ev, int64_t *first, str
 	if (make_room(d, e) != 0)
 		return -1;
 	x.key = (struct key){ hash(&d->secret[0], ev), hash(&d->secret[1], ev) };
-	at = find(d, x.key);
-	if (at != NOWHERE) {
-		struct entry *seen = &d->ring[at];
+	place = find(d, x.key);
+	if (place != NOWHERE) {
+		struct entry *seen = at_place(d, place);
 
-		note(d, at, false);
+		note(d, place, false);
 		if ((seen->channels & x.channels) == 0 && ev->received_us - seen->received_us <= DUPLICATES_AGE_US) {
 			*first = seen->first;
 			seen->channels |= x.channels;
 			return 0;
 		}
-		take_from_chain(d, at);
+		take_from_chain(d, place);
 		seen->live = false;
 	}
 	start_afresh(d, &x);
@@ -294,12 +304,12 @@ duplicates_undo(struct duplicates *d)
 	while (d->n_changes > 0) {
 		const struct change *c = &d->journal[--d->n_changes];
 
-		if (d->ring[c->at].live)
-			take_from_chain(d, c->at);
-		d->ring[c->at] = c->was;
+		if (at_place(d, c->place)->live)
+			take_from_chain(d, c->place);
+		*at_place(d, c->place) = c->was;
 		if (c->was.live)
-			put_in_chain(d, c->at);
+			put_in_chain(d, c->place);
 		if (c->took)
-			d->head = c->at;
+			d->head = c->place - 1;
 	}
 }
