@@ -19,6 +19,8 @@
 #define PAGE_BYTES 4096
 #define WAL_CALM_PAGES (4 << 20) / PAGE_BYTES
 #define WAL_MAX_PAGES (64 << 20) / PAGE_BYTES
+#define INDEX_LAG_US \
+	250000 /* what readers look through is short unless a flood makes INDEX_LAG_MAX of it in this time */
 #define TALLIES_EVERY_US 1000000
 #define SWEEP_EVERY_US 60000000
 #define TRUNCATE_EVERY_US 1000000 /* a reader may be in its way: try again later */
@@ -33,17 +35,18 @@ tend_rows(struct store *s, bool calm, struct err *e)
 {
 	int64_t head = s->now.next_seq - 1, mono = clock_mono_us();
 	int64_t tail = head - s->now.indexed_to;
+	bool index = tail > 0 && (calm || tail >= INDEX_LAG_MAX || mono - s->indexed_us >= INDEX_LAG_US);
 	bool tally = head > s->now.tallied_to && mono - s->tallied_us >= TALLIES_EVERY_US;
 	bool sweep = mono - s->swept_us >= SWEEP_EVERY_US;
 	bool retain = retain_due(s, calm);
 	struct err why = { .code = ERR_NONE };
 
-	if (!(calm && tail > 0) && tail < INDEX_LAG_MAX && !tally && !sweep && !retain)
+	if (!index && !tally && !sweep && !retain)
 		return 0;
 	if (writer_begin(s, e) != 0)
 		return -1;
-	if (((calm || tail >= INDEX_LAG_MAX) && index_follow(s, &why) != 0) ||
-	    (tally && tallies_follow(s, &why) != 0) || (retain && retain_step(s, calm, &why) != 0) ||
+	if ((index && index_follow(s, &why) != 0) || (tally && tallies_follow(s, &why) != 0) ||
+	    (retain && retain_step(s, calm, &why) != 0) ||
 	    (sweep && (tallies_sweep(s, &why) != 0 || retain_sweep(s, &why) != 0))) {
 		if (e != NULL)
 			*e = why;
@@ -51,6 +54,8 @@ tend_rows(struct store *s, bool calm, struct err *e)
 	}
 	if (writer_end(s, e) != 0)
 		return -1;
+	if (index)
+		s->indexed_us = mono;
 	if (tally)
 		s->tallied_us = mono;
 	if (sweep)

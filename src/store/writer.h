@@ -48,7 +48,7 @@ struct store {
 	int64_t lease_to, lease_seqs; /* lease_seqs grows when a batch is larger */
 
 	int wal_pages; /* as of the last commit */
-	int64_t tallied_us, swept_us, truncated_us, aged_us; /* monotonic: when last done */
+	int64_t indexed_us, tallied_us, swept_us, truncated_us, aged_us; /* monotonic: when last done */
 	int64_t heard_us, checked_us; /* the same: the bell's peers, and a doubt of theirs that was none */
 	int64_t commits;
 	int commit_us[COMMITS_KEPT];
