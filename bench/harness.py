@@ -268,6 +268,7 @@ class Bench:
 
     def __enter__(self):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="tgb-", dir="/tmp"))
+        self.dir.chmod(0o755)  # web servers may run as another user
         return self
 
     def __exit__(self, *_):
@@ -292,6 +293,7 @@ class Bench:
         path = self.dir / name
         shutil.rmtree(path, ignore_errors=True)
         path.mkdir()
+        path.chmod(0o755)
         return path
 
     def figure(self, name, unit, **more):

@@ -14,10 +14,12 @@ import time
 import traceback
 
 import ingest
+import live
+import rest
 from harness import ROOT, Bench, BenchError, raise_limits, say, table
 from servers import versions
 
-BENCHES = {**ingest.BENCHES}
+BENCHES = {**ingest.BENCHES, **rest.BENCHES, **live.BENCHES}
 
 
 def parse(argv):

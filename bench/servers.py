@@ -7,9 +7,13 @@ import pathlib
 import socket
 import sqlite3
 import subprocess
+import sys
 import time
 
-from harness import REFERENCE, ROOT, BenchError, Process, cpu_of, free_port, name_of, program, until
+from harness import REFERENCE, ROOT, BenchError, Process, free_port, program, until
+
+sys.path.insert(0, str(ROOT / "tools"))
+import web  # noqa: E402
 
 PYTHON = "/usr/bin/python3"
 
@@ -98,6 +102,7 @@ class Stored:
     """How many events a database holds so far, asked again and again from outside."""
 
     def __init__(self, path, query):
+        until(pathlib.Path(path).exists, f"{path} is there")
         self.db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None, timeout=5)
         self.query = query
 
@@ -111,16 +116,22 @@ class Stored:
 class PythonSubscriber(Process):
     """reference/subscriber.py"""
 
-    def __init__(self, bench, redis, cap, name="python.db"):
-        self.path = bench.dir / name
-        for suffix in ("", "-wal", "-shm"):
-            pathlib.Path(str(self.path) + suffix).unlink(missing_ok=True)
+    def __init__(self, bench, redis, cap, path):
+        self.path = path
         super().__init__([PYTHON, REFERENCE / "subscriber.py", redis.url, self.path, cap], bench.dir / "python.log")
         bench.started(self)
 
     def stored(self):
-        until(self.path.exists, "the Python subscriber has a database")
-        return Stored(self.path, "SELECT max(id) FROM events")
+        stored = Stored(self.path, "SELECT max(id) FROM events")
+
+        def has_table():
+            try:
+                return stored.count() >= 0
+            except sqlite3.OperationalError:
+                return False
+
+        until(lambda: self.path.exists() and has_table(), "the Python subscriber has a table")
+        return stored
 
 
 # ---- web servers and what stands behind them ----
@@ -135,18 +146,13 @@ def listener(path):
 
 
 class Lighttpd(Process):
-    """With tickgate's own sample configuration, before another FastCGI program; or with another template."""
+    """Before a FastCGI program at `socket`, configured by the very files that tickgate ships."""
 
-    def __init__(self, bench, socket_path, template=ROOT / "etc/lighttpd/tickgate.conf.in", name="other"):
+    def __init__(self, bench, directory):
         self.port = free_port()
-        text = template.read_text()
-        values = {"port": self.port, "address": "127.0.0.1", "www": REFERENCE, "socket": socket_path, "max_fds": 20000,
-                  "max_connections": 10000}
-        for key, value in values.items():
-            text = text.replace(f"@{key}@", str(value))
-        conf = bench.dir / f"lighttpd-{name}.conf"
-        conf.write_text(text)
-        super().__init__([program("lighttpd"), "-D", "-f", conf], bench.dir / f"lighttpd-{name}.log")
+        site = web.Web("lighttpd", "/", self.port, str(directory), program)
+        self.socket = site.socket
+        super().__init__(site.argv("", {}), directory / "lighttpd.log")
         bench.started(self)
 
     @property
@@ -154,16 +160,32 @@ class Lighttpd(Process):
         return f"127.0.0.1:{self.port}"
 
 
+class PhpLighttpd(Lighttpd):
+    """Before php-fpm, sized the same."""
+
+    def __init__(self, bench, directory, socket_path):
+        self.port, conf = free_port(), directory / "lighttpd.conf"
+        text = (REFERENCE / "php-lighttpd.conf.in").read_text()
+        values = {"port": self.port, "address": "127.0.0.1", "www": REFERENCE, "socket": socket_path, "max_fds": 65535,
+                  "max_connections": 32767}
+        for key, value in values.items():
+            text = text.replace(f"@{key}@", str(value))
+        conf.write_text(text)
+        Process.__init__(self, [program("lighttpd"), "-D", "-f", conf], directory / "lighttpd.log")
+        bench.started(self)
+
+
 class Null:
     """reference/null.c behind lighttpd: answers `answer`, head and body, to everything."""
 
     def __init__(self, bench, answer, name="null"):
-        path, file = bench.dir / f"{name}.sock", bench.dir / f"{name}.answer"
+        directory = bench.subdir(name)
+        file = directory / "answer"
         file.write_bytes(answer)
-        with listener(path) as s:
-            self.program = bench.started(Process([bench.build / "bench/null", file, 2, 8], bench.dir / f"{name}.log", stdin=s))
-        self.lighttpd = Lighttpd(bench, path, name=name)
-        until(lambda: fetch(self.lighttpd.port, "/v1/x"), f"{name} answers")
+        self.lighttpd = Lighttpd(bench, directory)
+        with listener(self.lighttpd.socket) as s:
+            self.program = bench.started(Process([bench.build / "bench/null", file, 2, 8], directory / "null.log", stdin=s))
+        until(lambda: (fetch(self.lighttpd.port, "/v1/x") or [503])[0] != 503, f"{name} answers")
 
     @property
     def address(self):
@@ -174,17 +196,18 @@ class Php:
     """php-fpm and reference/list.php behind lighttpd."""
 
     def __init__(self, bench, database):
-        path, conf = bench.dir / "php.sock", bench.dir / "php-fpm.conf"
+        directory = bench.subdir("php")
+        path, conf = directory / "php.sock", directory / "php-fpm.conf"
         conf.write_text(
-            f"[global]\nerror_log = {bench.dir}/php-error.log\ndaemonize = no\n[www]\nlisten = {path}\nlisten.backlog = 4096\n"
+            f"[global]\nerror_log = {directory}/php-error.log\ndaemonize = no\n[www]\nlisten = {path}\nlisten.backlog = 4096\n"
             "listen.mode = 0666\npm = static\npm.max_children = 16\n"
             f"env[BENCH_DATABASE] = {database}\n" + ("user = root\ngroup = root\n" if os.getuid() == 0 else ""))
         argv = [program("php-fpm8.2"), "--fpm-config", conf, "--nodaemonize", "-d", "opcache.enable=1"]
         if os.getuid() == 0:
             argv.append("--allow-to-run-as-root")
-        self.program = bench.started(Process(argv, bench.dir / "php.log"))
+        self.program = bench.started(Process(argv, directory / "php.log"))
         until(path.exists, "php-fpm listens")
-        self.lighttpd = Lighttpd(bench, path, REFERENCE / "php-lighttpd.conf.in", name="php")
+        self.lighttpd = PhpLighttpd(bench, directory, path)
         answer = until(lambda: fetch(self.lighttpd.port, "/list.php?symbol=S0000&limit=1"), "PHP answers")
         if answer[0] != 200:
             raise BenchError(f"PHP answers {answer}")
@@ -257,6 +280,3 @@ def versions():
     return {"kernel": os.uname().release, "cpu": model, "cores": os.cpu_count(), "compiler": first_line("gcc", "--version"),
             "commit": first_line("git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"), "packages": found}
 
-
-__all__ = ["Lighttpd", "Nchan", "Null", "Php", "PythonSubscriber", "Redis", "SocketIo", "Stored", "Tickgate", "cpu_of", "fetch",
-           "name_of", "versions"]

@@ -29,15 +29,23 @@ CHANNELS = {
 BATCH, BATCH_SECONDS = 2000, 0.1
 TRIM_EVERY = 20000
 SCHEMA = """
-CREATE TABLE events (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, symbol TEXT, name TEXT, timeframe TEXT, confidence REAL,
+CREATE TABLE IF NOT EXISTS events (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, symbol TEXT, name TEXT, timeframe TEXT, confidence REAL,
     value REAL, time REAL NOT NULL, received_at REAL NOT NULL, channel TEXT NOT NULL, body TEXT NOT NULL);
-CREATE INDEX events_kind ON events (kind, id);
-CREATE INDEX events_symbol ON events (symbol, kind, id);
+CREATE INDEX IF NOT EXISTS events_kind ON events (kind, id);
+CREATE INDEX IF NOT EXISTS events_symbol ON events (symbol, kind, id);
 """
 
 
-def row(channel, payload, now):
-    fact = json.loads(payload)
+def facts(payload):
+    """A message is a fact, or a batch of them."""
+    message = json.loads(payload)
+    for name in ("patterns", "indicators"):
+        if isinstance(message.get(name), list):
+            return message[name]
+    return (message,)
+
+
+def row(channel, fact, now):
     kind = CHANNELS[channel]
     for envelope in ("detection", "calculation", "indicator", "alert", "health", "payload", "data"):
         inner = fact.get(envelope)
@@ -74,7 +82,8 @@ def main(url, path, cap):
     while running:
         message = pubsub.get_message(timeout=0.05 if batch else 1.0)
         if message is not None:
-            batch.append(row(message["channel"].decode(), message["data"], time.time()))
+            channel, now = message["channel"].decode(), time.time()
+            batch += [row(channel, fact, now) for fact in facts(message["data"])]
         if batch and (len(batch) >= BATCH or message is None or time.monotonic() - since > BATCH_SECONDS):
             db.execute("BEGIN")
             db.executemany(
