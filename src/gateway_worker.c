@@ -19,8 +19,6 @@
 #include "http/fcgi.h"
 #include "live/live.h"
 
-#define STATE_REST_US 20000 /* against the 5 s after which answers are stale, nothing */
-
 struct worker {
 	const struct conf *conf;
 	struct api_shared shared;
@@ -35,10 +33,8 @@ thread_start(void *arg, struct err *e)
 	struct worker *w = arg;
 	struct api *api = api_new(w->conf, &w->shared, e);
 
-	if (api != NULL) {
+	if (api != NULL)
 		api->cache = w->cache;
-		api->state_rest_us = STATE_REST_US;
-	}
 	return api;
 }
 

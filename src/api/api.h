@@ -7,9 +7,6 @@
 #ifndef API_API_H
 #define API_API_H
 
-#include <sys/types.h>
-#include <time.h>
-
 #include "api/access.h"
 #include "base/log.h"
 #include "conf/conf.h"
@@ -41,10 +38,7 @@ struct api {
 	struct reader *reader; /* owned */
 	struct state *state; /* the newest copy of the subscriber's state file, owned */
 	bool have_state;
-	ino_t state_ino; /* of the file it was read from: it is reread when either changed */
-	struct timespec state_mtim;
-	/* A thread that answers 50,000 polls a second need not look at the file for each: so long it trusts its last look. 0: it looks. */
-	int64_t state_rest_us, state_looked_us;
+	int state_fd; /* of the file it was read from; -1 */
 	char state_path[4096];
 	struct log_limit unreadable; /* lines about a log that cannot be read */
 };
