@@ -78,6 +78,15 @@ live_render(void *arg, struct text ask, const char *epoch, int64_t after, struct
 }
 
 static void
+live_served(void *arg, int64_t took_us)
+{
+	struct worker *w = arg;
+
+	if (took_us >= 0)
+		counters_latency(w->own, LATENCY_DELIVERY, took_us);
+}
+
+static void
 live_gone(void *arg, bool waiter, uint64_t address)
 {
 	struct worker *w = arg;
@@ -95,6 +104,7 @@ serve(struct worker *w, struct fcgi_opts *opts, struct err *e)
 		.stop_fd = opts->stop_fd,
 		.framed = true,
 		.render = live_render,
+		.on_served = live_served,
 		.on_gone = live_gone,
 		.arg = w };
 	int rc = -1;

@@ -127,7 +127,7 @@ read_page(struct follow *f, const struct snapshot *snap, struct err *e)
 	n = read_keys(f->reader, f->head, FOLLOW_PAGE, on_key, f, e);
 	/* What was told was told, whatever happened then. */
 	f->head = n >= 0 && n < FOLLOW_PAGE && !f->row_failed ? snap->head : f->page_head;
-	f->to.advance(f->to.arg, f->head);
+	f->to.advance(f->to.arg, f->head, snap->committed_us);
 	if (f->row_failed)
 		*e = f->row_err;
 	return n < 0 || f->row_failed ? -1 : f->head < snap->head;

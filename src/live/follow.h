@@ -18,8 +18,8 @@ struct follow_to {
 	void (*start)(void *arg, const struct snapshot *snap);
 	/* A new row; may read it by `r`, whose snapshot is open. -1: it could not; it will be told again. */
 	int (*row)(void *arg, struct reader *r, const struct row_key *key, struct err *e);
-	/* Every row up to `head` was given. */
-	void (*advance)(void *arg, int64_t head);
+	/* Every row up to `head` was given; the log's last commit was at `committed_us`. */
+	void (*advance)(void *arg, int64_t head, int64_t committed_us);
 	/* The log has not been readable for a second; the next thing told is a start. */
 	void (*lost)(void *arg, const struct err *why);
 	void *arg;

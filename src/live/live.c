@@ -86,11 +86,12 @@ on_row(void *arg, struct reader *r, const struct row_key *key, struct err *e)
 }
 
 static void
-on_advance(void *arg, int64_t head)
+on_advance(void *arg, int64_t head, int64_t committed_us)
 {
 	struct live *l = arg;
 
 	positions_advance(l->positions, head);
+	l->serve.committed_us = committed_us;
 	hub_advance(&l->hub, head);
 }
 

@@ -22,6 +22,8 @@ struct live_opts {
 	 * says. From the live thread. A buffer that failed is no answer.
 	 */
 	void (*render)(void *arg, struct text ask, const char *epoch, int64_t after, struct buf *out);
+	/* So long after its commit something was sent to the first client of a view. From the live thread. May be NULL. */
+	void (*on_served)(void *arg, int64_t took_us);
 	/* A client has left, however; once for each request that was made, also for those that never joined. Any thread. */
 	void (*on_gone)(void *arg, bool waiter, uint64_t address);
 	void *arg;

@@ -94,6 +94,14 @@ send_live(struct serve *s, struct view *v, struct blob *b, int64_t now_us)
 	}
 }
 
+/* Wall clocks jump: what cannot be is left out by whoever counts. */
+static void
+note_latency(const struct serve *s)
+{
+	if (s->opts->on_served != NULL && s->committed_us > 0)
+		s->opts->on_served(s->opts->arg, clock_real_us() - s->committed_us);
+}
+
 static void
 turn_streams(struct serve *s, struct view *v, int64_t now_us)
 {
@@ -102,6 +110,8 @@ turn_streams(struct serve *s, struct view *v, int64_t now_us)
 	struct blob *b;
 
 	while (!v->lost && (b = source_hits(&s->source, v, &at, from)) != NULL) {
+		if (from == s->hub->from && v->live.first != NULL)
+			note_latency(s);
 		send_live(s, v, b, now_us);
 		from = b->to;
 		blob_unref(b);

@@ -52,9 +52,10 @@ on_row(void *arg, struct reader *r, const struct row_key *key, struct err *e)
 }
 
 static void
-on_advance(void *arg, int64_t head)
+on_advance(void *arg, int64_t head, int64_t committed_us)
 {
 	(void)arg;
+	assert_int_equal(committed_us, 0);
 	buf_printf(&told, "to %lld\n", (long long)head);
 }
 
