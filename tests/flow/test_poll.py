@@ -38,7 +38,8 @@ def test_at_once_if_there_is_something(service, redis_server, poll):
     redis_server.publish(PATTERNS, pattern())
     until(lambda: service.data("/v1/patterns"), "a pattern is stored")
     answer = poll("/v1/patterns?after=oldest&wait=55").json()
-    assert answer["count"] == 1 and waiters(service) == 0
+    assert answer["count"] == 1
+    until(lambda: waiters(service) == 0, "nobody waits")
 
 
 @pytest.mark.parametrize("path", ["/v1/patterns?symbols=AAPL&after=now&wait=55", "/v1/symbols/aapl/patterns?after=now&wait=55",
@@ -55,7 +56,7 @@ def test_released_by_what_matches_alone(service, redis_server, poll, path):
     assert event["symbol"] == "AAPL" and answer["cursor"] == event["id"] and answer["reset"] is None
     assert not answer["has_more"] and answer["next"] is None and f"after={event['id']}" in answer["follow"]
     assert w.status == 200 and w.headers["tickgate-cursor"] == event["id"] and w.headers["cache-control"] == "no-store"
-    assert waiters(service) == 0
+    until(lambda: waiters(service) == 0, "its place is free")
 
 
 def test_the_forms_are_those_of_lists(service, redis_server, poll):
