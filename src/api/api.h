@@ -32,7 +32,7 @@ struct api {
 	struct api_shared shared;
 	struct access *access; /* owned */
 	struct positions *positions; /* what the live thread knows, borrowed; NULL without one */
-	struct log_limit slow;
+	struct log_limit slow, unpublished;
 	struct cache
 	    *cache; /* rendered lists, of all the worker's threads, borrowed; set after api_new(); NULL likewise */
 	struct reader *reader; /* owned */

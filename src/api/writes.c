@@ -15,6 +15,7 @@
 
 #define ERRORS_MAX 100
 #define SLOW_REDIS_US 10000
+#define LINES_A_MINUTE 6
 #define AHEAD_MAX_US \
 	(3600 * INT64_C(1000000)) /* a tick of a later time than this is a mistake: see messages' validation */
 #define MESSAGE_CHARS_MAX 4096
@@ -293,7 +294,7 @@ take_error(void *arg, struct elements *els, uint32_t object)
 /* ---- both ---- */
 
 static void
-answer(enum batch_result result, size_t n, int64_t receivers, const struct err *e, struct reply *reply)
+answer(struct api *a, enum batch_result result, size_t n, int64_t receivers, const struct err *e, struct reply *reply)
 {
 	switch (result) {
 	case BATCH_PUBLISHED:
@@ -302,12 +303,14 @@ answer(enum batch_result result, size_t n, int64_t receivers, const struct err *
 		buf_printf(&reply->body, "{\"accepted\":%zu,\"receivers\":%lld}", n, (long long)receivers);
 		break;
 	case BATCH_NOT_PUBLISHED:
-		log_err(LOG_LEVEL_WARNING, "publish_failed", e);
+		if (log_allowed(&a->unpublished, LINES_A_MINUTE, "publish_failed"))
+			log_err(LOG_LEVEL_WARNING, "publish_failed", e);
 		reply_problem(reply, PROBLEM_REDIS_UNAVAILABLE,
 		    "nothing was published: Redis cannot be reached, or refused it", NULL);
 		break;
 	case BATCH_UNKNOWN:
-		log_err(LOG_LEVEL_WARNING, "publish_outcome_unknown", e);
+		if (log_allowed(&a->unpublished, LINES_A_MINUTE, "publish_outcome_unknown"))
+			log_err(LOG_LEVEL_WARNING, "publish_outcome_unknown", e);
 		reply_problem(reply, PROBLEM_UNKNOWN_OUTCOME, NULL, NULL);
 		break;
 	}
@@ -341,7 +344,7 @@ send(struct api *a, const struct outgoing *o, enum setting channel, struct reply
 	begin_us = clock_mono_us();
 	result = batch_publish(a->shared.publish, conf_str(a->conf, channel), messages, o->n, &receivers, &e);
 	note(a, result, o->n, channel, clock_mono_us() - begin_us);
-	answer(result, o->n, receivers, &e, reply);
+	answer(a, result, o->n, receivers, &e, reply);
 	free(messages);
 	return 0;
 }

@@ -47,7 +47,7 @@ struct subscription {
 	struct redis_backoff backoff;
 	char url[600];
 	char logged[sizeof(((struct err *)NULL)->text)]; /* the cause last logged */
-	struct log_limit limit;
+	struct log_limit limit, slow;
 	size_t *by_name; /* rows by (pattern, channel) */
 
 	int *asked; /* a ring of n_rows + 1: row numbers, ASKED_PING */

@@ -9,6 +9,8 @@
 #include "base/clock.h"
 #include "feed/receive.h"
 
+#define SLOW_PING_US 10000
+
 #define CHANNEL_MAX 512 /* a concrete channel's name is cut to this */
 
 static int
@@ -29,6 +31,7 @@ on_pong(struct subscription *s)
 	pthread_mutex_lock(&s->lock);
 	s->stats.ping_ms = (double)took_us / 1000;
 	pthread_mutex_unlock(&s->lock);
+	log_slow(&s->slow, "slow_redis", took_us, SLOW_PING_US, log_str("command", "PING"));
 }
 
 /* A channel was refused: the others go on. Tried again at the slow end of the back-off, said once. */
