@@ -19,7 +19,10 @@
 #include "http/fcgi.h"
 #include "live/live.h"
 
+#define SLOW_DELIVERY_US 100000
+
 struct worker {
+	struct log_limit slow; /* the live thread's */
 	const struct conf *conf;
 	struct api_shared shared;
 	struct counters_worker *own;
@@ -82,8 +85,9 @@ live_served(void *arg, int64_t took_us)
 {
 	struct worker *w = arg;
 
-	if (took_us >= 0)
-		counters_latency(w->own, LATENCY_DELIVERY, took_us);
+	counters_latency(w->own, LATENCY_DELIVERY, took_us);
+	log_slow(
+	    &w->slow, "slow_delivery", took_us, SLOW_DELIVERY_US, log_int("streams", w->own->gauges[GAUGE_STREAMS]));
 }
 
 static void

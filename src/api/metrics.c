@@ -387,7 +387,7 @@ static const struct {
 	{ "http_request_duration_seconds",   HISTOGRAM, http_duration,    "From taking a request up to having given its answer away; of streams and long-polls the part before they wait." },
 	{ "lists_total",                     COUNTER,   lists,            "Lists answered, by what: their tag (304), a cache, or the log." },
 	{ "waiting_clients",                 GAUGE,     parked,           "Streams that are open, and long-polls that wait." },
-	{ "delivery_latency_seconds",        HISTOGRAM, delivery,         "From a commit to the first byte of what it brought to a waiting client." },
+	{ "delivery_latency_seconds",        HISTOGRAM, delivery,         "From a commit to the first byte of what it brought to a stream: the first of those that want the same, without batches and those that are behind." },
 
 	{ "published_messages_total",        COUNTER,   published,        "Messages that POST has published." },
 	{ "publish_duration_seconds",        HISTOGRAM, publish_duration, "How long a transaction with Redis took, for a whole POST." },

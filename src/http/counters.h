@@ -24,7 +24,7 @@ enum gauge { GAUGE_STREAMS, GAUGE_WAITERS, GAUGE__MAX };
 /* How long what took. */
 enum latency {
 	LATENCY_REQUEST, /* from accepted to answered */
-	LATENCY_DELIVERY, /* from a commit to the first byte of what it brought, of each serving */
+	LATENCY_DELIVERY, /* from a commit to the first byte of what it brought to a stream */
 	LATENCY_PUBLISH, /* one transaction, answered or not */
 	LATENCY__MAX
 };

@@ -64,10 +64,14 @@ void
 follow_heard(struct follow *f)
 {
 	struct bell_ring ring;
+	bool news;
 
 	switch (bell_read(f->bell, &ring)) {
 	case 1:
-		f->rung |= ring.head != f->head || strcmp(ring.epoch, f->epoch) != 0;
+		news = ring.head != f->head || strcmp(ring.epoch, f->epoch) != 0;
+		if (news && f->committed_us == 0)
+			f->committed_us = ring.committed_us;
+		f->rung |= news;
 		break;
 	case -1:
 		/* The subscriber is gone or replaced; closing takes it out of any epoll. */
@@ -89,6 +93,7 @@ void
 follow_stop(struct follow *f)
 {
 	f->following = false;
+	f->committed_us = 0;
 	f->look_us = 0;
 	f->rung = false;
 }
@@ -117,17 +122,21 @@ read_page(struct follow *f, const struct snapshot *snap, struct err *e)
 		memcpy(f->epoch, snap->epoch, sizeof(f->epoch));
 		f->head = snap->head;
 		f->following = true;
+		f->committed_us = 0;
 		f->to.start(f->to.arg, snap);
 		return 0;
 	}
-	if (snap->head == f->head)
+	if (snap->head == f->head) {
+		f->committed_us = 0;
 		return 0;
+	}
 	f->page_head = f->head;
 	f->row_failed = false;
 	n = read_keys(f->reader, f->head, FOLLOW_PAGE, on_key, f, e);
 	/* What was told was told, whatever happened then. */
 	f->head = n >= 0 && n < FOLLOW_PAGE && !f->row_failed ? snap->head : f->page_head;
-	f->to.advance(f->to.arg, f->head, snap->committed_us);
+	f->to.advance(f->to.arg, f->head, f->committed_us);
+	f->committed_us = 0;
 	if (f->row_failed)
 		*e = f->row_err;
 	return n < 0 || f->row_failed ? -1 : f->head < snap->head;

@@ -18,7 +18,7 @@ struct follow_to {
 	void (*start)(void *arg, const struct snapshot *snap);
 	/* A new row; may read it by `r`, whose snapshot is open. -1: it could not; it will be told again. */
 	int (*row)(void *arg, struct reader *r, const struct row_key *key, struct err *e);
-	/* Every row up to `head` was given; the log's last commit was at `committed_us`. */
+	/* Every row up to `head` was given; the first commit that brought some of them was done at `committed_us` (clock_mono_us); 0: not known, since no bell told. */
 	void (*advance)(void *arg, int64_t head, int64_t committed_us);
 	/* The log has not been readable for a second; the next thing told is a start. */
 	void (*lost)(void *arg, const struct err *why);
@@ -30,6 +30,7 @@ struct follow {
 	struct reader *reader; /* owned */
 	char bell_path[4096];
 	int bell; /* -1: not connected */
+	int64_t committed_us; /* of the oldest ring since the last turn; 0: none said */
 	bool rung; /* the bell was heard since the last turn, or there is more */
 	bool following;
 	char epoch[16];

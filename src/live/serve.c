@@ -94,12 +94,11 @@ send_live(struct serve *s, struct view *v, struct blob *b, int64_t now_us)
 	}
 }
 
-/* Wall clocks jump: what cannot be is left out by whoever counts. */
 static void
 note_latency(const struct serve *s)
 {
 	if (s->opts->on_served != NULL && s->committed_us > 0)
-		s->opts->on_served(s->opts->arg, clock_real_us() - s->committed_us);
+		s->opts->on_served(s->opts->arg, clock_mono_us() - s->committed_us);
 }
 
 static void

@@ -33,7 +33,7 @@ struct serve {
 	struct client *all; /* newest first */
 	struct client *walk; /* who is next to be told that `stale` changed; NULL: nobody */
 	size_t n;
-	int64_t committed_us; /* when what this turn brings was committed, on the wall clock */
+	int64_t committed_us; /* when what this turn brings was committed, on the monotonic clock; 0: not known */
 	int64_t oldest; /* seq of the oldest event, when the log was begun with */
 	bool stale, stopping;
 	int64_t stop_us; /* stopping: when those that take nothing are closed */

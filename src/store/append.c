@@ -358,6 +358,7 @@ store_commit(struct store *s, int64_t committed_us, struct err *e)
 	if (s->bell != NULL) {
 		memcpy(ring.epoch, s->epoch, sizeof(s->epoch));
 		ring.head = s->now.next_seq - 1;
+		ring.committed_us = clock_mono_us();
 		bell_ring(s->bell, &ring);
 	}
 	return 0;

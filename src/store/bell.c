@@ -216,6 +216,7 @@ bell_doubt(const char *path)
 int
 bell_read(int fd, struct bell_ring *ring)
 {
+	int64_t oldest_us = 0;
 	int found = 0;
 
 	for (;;) {
@@ -229,7 +230,9 @@ bell_read(int fd, struct bell_ring *ring)
 		if (n != (ssize_t)sizeof(got) || memchr(got.epoch, '\0', sizeof(got.epoch)) == NULL)
 			/* What came before is still worth telling; the end is found again next time. */
 			return n == 0 && found ? found : -1;
+		oldest_us = found ? oldest_us : got.committed_us;
 		*ring = got;
+		ring->committed_us = oldest_us;
 		found = 1;
 	}
 }

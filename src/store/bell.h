@@ -1,7 +1,7 @@
 /*
  * bell - tells whoever waits that the log has grown.
  *
- * A unix SEQPACKET socket; each ring is one datagram {epoch, head}, sent without blocking and dropped where a buffer is full,
+ * A unix SEQPACKET socket; each ring is one datagram {epoch, head, time of the commit}, sent without blocking and dropped where a buffer is full,
  * since the next one says more. Rings carry no events. Without a bell one polls the database every 250 ms.
  *
  * One word goes the other way: a reader that has met damage in the log says so here, for the writer may never meet it itself.
@@ -20,6 +20,7 @@
 struct bell_ring {
 	char epoch[16];
 	int64_t head;
+	int64_t committed_us; /* when, by the monotonic clock, which all processes of a machine share */
 };
 
 struct bell; /* the subscriber's side */
@@ -35,7 +36,7 @@ bool bell_doubted(struct bell *b);
 
 /* The listeners' side: a non-blocking descriptor to poll, or -1. */
 int bell_connect(const char *path, struct err *e);
-/* 1: *ring is the newest of those that waited; 0: none waits; -1: the bell is gone. */
+/* 1: *ring is the newest of those that waited, with the time of the oldest; 0: none waits; -1: the bell is gone. */
 int bell_read(int fd, struct bell_ring *ring);
 /* Tells the subscriber that the log cannot be read. Never blocks, and may be lost: say it again while it is so. */
 void bell_doubt(const char *path);

@@ -146,6 +146,20 @@ def test_every_worker_tells_the_same(service, redis_server):
         total = told
 
 
+def test_delivery_is_timed_from_the_commit(service, redis_server):
+    """A stream gets an event: one sample, and a small one; a list that is asked for gives none."""
+    until(lambda: scrape(service)("redis_connected") == 1, "it is connected")
+    with service.session.get(service.url + "/v1/stream?symbol=AAPL", stream=True, timeout=30) as stream:
+        lines = stream.iter_lines()
+        assert any(line.startswith(b"event: hello") for line in lines)
+        until(lambda: scrape(service)("waiting_clients", kind="stream") == 1, "it is told")
+        redis_server.publish(PATTERNS, DOCUMENTED)
+        assert any(line.startswith(b"event: pattern") for line in lines)
+    s = until(lambda: (s := scrape(service))("delivery_latency_seconds_count") == 1 and s, "it is timed")
+    assert 0 < s("delivery_latency_seconds_sum") < 10
+    until(lambda: scrape(service)("waiting_clients", kind="stream") == 0, "it has left")
+
+
 def test_a_subscriber_that_is_gone(service, redis_server):
     until(lambda: scrape(service)("redis_connected") == 1, "it is connected")
     parent, pid = service.process.pid, service.pid("tickgate-subscriber")

@@ -56,10 +56,15 @@ test_newest_ring(void **state)
 		bell_ring(b, &ring);
 	assert_int_equal(bell_peers(b), 1);
 	assert_int_equal(bell_read(fd, &got), 1);
+	ring.head = 76;
+	ring.committed_us = 5;
+	bell_ring(b, &ring);
 	ring.head = 77;
+	ring.committed_us = 6;
 	bell_ring(b, &ring);
 	assert_int_equal(bell_read(fd, &got), 1);
 	assert_int_equal(got.head, 77);
+	assert_int_equal(got.committed_us, 5);
 	assert_string_equal(got.epoch, "abcdefgh");
 	bell_close(b);
 	assert_int_equal(bell_read(fd, &got), -1);
