@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "api/handlers.h"
+#include "api/rows.h"
 
 static void
 add_route(struct buf *out, const struct route *route)
@@ -55,10 +56,10 @@ index_get(void *app, struct exchange *x, struct reply *reply)
 	body_id(out, snap.epoch, snap.head);
 	buf_printf(out,
 	    "\",\"limits\":{\"limit_default\":%d,\"limit_max\":%d,\"limit_max_lines\":%lld,\"symbols_max\":%lld,\"rows_"
-	    "examined_max\":%d,"
+	    "examined_max\":%d,\"page_bytes_max\":%u,"
 	    "\"query_bytes_max\":%d},\"retention\":",
 	    LIMIT_DEFAULT, formats[FORMAT_JSON].limit_max, (long long)params[Q_LIMIT].max,
-	    (long long)params[Q_SYMBOLS].max, READ_EXAMINE_MAX, REQUEST_QUERY_MAX);
+	    (long long)params[Q_SYMBOLS].max, READ_EXAMINE_MAX, ROWS_BYTES_MAX, REQUEST_QUERY_MAX);
 	json_retention(out, a->conf);
 	buf_add_str(out, ",\"routes\":[");
 	for (size_t i = 0; i < api_n_routes; i++) {

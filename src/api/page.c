@@ -46,6 +46,12 @@ read_each(struct reader *r, const struct query *q, const struct snapshot *snap, 
 	for (size_t i = 0; i < symbols.n; i++) {
 		int64_t left = READ_EXAMINE_MAX - page->result.examined;
 
+		if (rows_full(rows)) {
+			rows_symbol(rows, symbols.items[i]);
+			add_incomplete(page, symbols.items[i]);
+			page->result.has_more = true;
+			continue;
+		}
 		filter.symbols = (struct text_set){ &symbols.items[i], 1 };
 		list.tail_symbol = i;
 		list.examine = left / (int64_t)(symbols.n - i);

@@ -80,6 +80,12 @@ hold(struct rows *r, const struct event *ev, struct text body)
 		r->out->failed = true;
 }
 
+bool
+rows_full(const struct rows *r)
+{
+	return r->out->failed || r->out->len + r->held.len >= ROWS_BYTES_MAX;
+}
+
 int
 rows_add(void *arg, const struct event *ev, struct text body)
 {
@@ -104,7 +110,7 @@ rows_add(void *arg, const struct event *ev, struct text body)
 			buf_add_char(out, '\n');
 	}
 	r->n++;
-	return out->failed;
+	return rows_full(r);
 }
 
 static int

@@ -11,6 +11,9 @@
 #include "base/pool.h"
 #include "http/format.h"
 
+/* A page that has grown to this many bytes ends with the event that did it: events may have 4 MiB each. */
+#define ROWS_BYTES_MAX (16u << 20)
+
 struct rows_held { /* one event that waits for its group */
 	struct text symbol; /* empty: it has none */
 	size_t from, to; /* in `held` */
@@ -36,7 +39,9 @@ struct rows {
 /* Fill in out, pool, format, group or each, fields and limit first; then begins: bracket or header line. End with rows_fini(). */
 void rows_begin(struct rows *r, unsigned kinds);
 void rows_symbol(struct rows *r, struct text symbol); /* with `each`: what follows is this symbol's */
-int rows_add(void *arg, const struct event *ev, struct text body); /* a read_row_fn; `arg` is a struct rows */
+int rows_add(void *arg, const struct event *ev,
+    struct text body); /* a read_row_fn, stops when it is full; `arg` is a struct rows */
+bool rows_full(const struct rows *r); /* no event more */
 void rows_end(struct rows *r); /* the closing bracket */
 void rows_fini(struct rows *r);
 

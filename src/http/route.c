@@ -250,6 +250,11 @@ indent(struct reply *reply)
 		return;
 	buf_init(&out, REPLY_BODY_MAX);
 	pretty_json(&out, buf_text(&reply->body));
+	/* Many times as long if it is nested deeply: better not indented than not answered. */
+	if (out.failed) {
+		buf_fini(&out);
+		return;
+	}
 	buf_fini(&reply->body);
 	reply->body = out;
 }
