@@ -129,7 +129,8 @@ int
 tag_read(struct api *a, const struct query *q, const struct snapshot *snap, const unsigned *missing,
     struct position *at, struct err *e)
 {
-	uint64_t ticket = at->ticket;
+	/* Memory may not have heard yet that the log was replaced: of the new one it must learn nothing. */
+	uint64_t ticket = strcmp(at->epoch, snap->epoch) == 0 ? at->ticket : 0;
 
 	*at = (struct position){ .gap = snap->newest[KIND_GAP], .head = snap->head };
 	memcpy(at->epoch, snap->epoch, sizeof(at->epoch));

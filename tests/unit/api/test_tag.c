@@ -255,6 +255,25 @@ test_the_cache_never_runs_ahead(void **state)
 	assert_int_equal(counts.hits, 1);
 }
 
+/* The log was replaced and memory has not heard of it yet: it must not take what is read of the new one for what it follows. */
+static void
+test_memory_learns_nothing_of_another_log(void **state)
+{
+	struct fixture *f = *state;
+	struct text s1 = TEXT("S1");
+	const struct text_set symbols = { &s1, 1 };
+	struct position at;
+	char tag[TAG_SIZE];
+
+	follow(f);
+	made_log_sql(&f->log, "UPDATE log SET epoch = 'wxyz9876'");
+	tag_of(f, tag, "/v1/patterns", "symbols=S1");
+	assert_int_equal(positions_ask(f->api->positions, KIND_BIT(KIND_PATTERN), &symbols, false, NULL, &at), 0);
+	made_log_sql(&f->log, "UPDATE log SET epoch = '" MADE_EPOCH "'");
+	tag_of(f, tag, "/v1/patterns", "symbols=S1");
+	assert_int_equal(positions_ask(f->api->positions, KIND_BIT(KIND_PATTERN), &symbols, false, NULL, &at), 1);
+}
+
 int
 main(void)
 {
@@ -265,6 +284,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_only_what_it_can_match_changes_it, set_up, tear_down_all),
 		cmocka_unit_test_setup_teardown(test_what_memory_knows_needs_no_database, set_up, tear_down_all),
 		cmocka_unit_test_setup_teardown(test_the_cache_never_runs_ahead, set_up, tear_down_all),
+		cmocka_unit_test_setup_teardown(test_memory_learns_nothing_of_another_log, set_up, tear_down_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
