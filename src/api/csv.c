@@ -89,12 +89,13 @@ add_cell(struct buf *out, struct text t)
 		buf_add_text(out, t);
 }
 
-/* What a spreadsheet would take for a formula is marked as text: the producer's texts must not compute in a reader's hands. */
+/* What a spreadsheet would take for a formula is marked as text: the producer's texts must not compute in a reader's hands. Some
+ * skip white space before they look. */
 static void
 add_text(struct csv *c, struct buf *out, struct text t)
 {
 	buf_clear(&c->cell);
-	if (t.n > 0 && (t.p[0] == '=' || t.p[0] == '+' || t.p[0] == '-' || t.p[0] == '@'))
+	if (t.n > 0 && memchr("=+-@\t\r\n", t.p[0], 7) != NULL)
 		buf_add_char(&c->cell, '\'');
 	buf_add_text(&c->cell, t);
 	if (c->cell.failed)

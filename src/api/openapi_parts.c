@@ -32,7 +32,8 @@ add_value_schema(struct buf *out, const struct param_info *p)
 		buf_printf(out, "\"type\":\"integer\",\"minimum\":%" PRId64 ",\"maximum\":%" PRId64, p->min, p->max);
 		break;
 	case P_PERCENT:
-		buf_add_str(out, "\"type\":\"number\",\"minimum\":0,\"maximum\":100");
+		buf_add_str(
+		    out, "\"type\":\"number\",\"anyOf\":[{\"const\":0},{\"exclusiveMinimum\":1,\"maximum\":100}]");
 		break;
 	case P_REAL:
 		buf_add_str(out, "\"type\":\"number\"");
@@ -63,7 +64,9 @@ add_value_schema(struct buf *out, const struct param_info *p)
 		buf_add_str(out, "\"enum\":[\"\",\"0\",\"1\",\"true\",\"false\"]");
 		break;
 	case P_CURSOR:
-		buf_add_str(out, "\"type\":\"string\",\"pattern\":\"" ID_PATTERN "\"");
+		/* `after` of a stream may be a time, too. */
+		buf_printf(out, "\"type\":\"string\",\"pattern\":\"%s\"",
+		    p->words != NULL ? "^[A-Za-z0-9.:+-]{1,64}$" : ID_PATTERN);
 		break;
 	case P_TIME:
 		buf_add_str(out,

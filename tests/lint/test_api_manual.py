@@ -42,3 +42,29 @@ def test_every_problem(contract):
     assert len(problems) > 20
     for code in problems:
         assert re.search(rf"^\.It \d\d\d {code}$", MANUAL.read_text(), re.M), code
+
+
+def members(schema, parts):
+    """Names of all members, but for those of whole events, which the manual shows once."""
+    for name, inner in schema.get("properties", {}).items():
+        yield name
+        yield from members(inner, parts)
+    yield from members(schema["items"], parts) if "items" in schema and "$ref" not in schema["items"] else ()
+
+
+def test_every_member_of_single_answers(contract):
+    schemas = contract["components"]["schemas"]
+    for name in ("Symbols", "SymbolRow", "SymbolNewest", "SymbolAnswer", "Snapshot", "Summary", "Channels", "Rejects"):
+        found = list(members(schemas[name], schemas))
+        assert found, name
+        for member in found:
+            assert f'"{member}"' in MANUAL.read_text(), f"{name}: {member}"
+
+
+def test_what_parameters_do(contract):
+    """What the table says of each stands in the manual, word for word; macros and line breaks do not count."""
+    def words(text):
+        return re.sub(r"\W+", " ", re.sub(r"^\.(Ql|Cm|Pa|Li|Ic) ", "", text, flags=re.M)).lower()
+    manual = words(MANUAL.read_text())
+    for p in contract["components"]["parameters"].values():
+        assert p["in"] != "query" or words(p["description"]) in manual, p["description"]
