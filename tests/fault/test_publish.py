@@ -247,3 +247,26 @@ def test_no_more_than_the_connections_there_are(gateway):
     assert g.post(TICK)[0] == 503
     assert first.communicate(timeout=20)[0].strip() in ("unknown_outcome", "redis_unavailable")
     assert fcgi.request(g.where)[0] == 200
+
+
+def as_cgi(directory, url, token, body, **more):
+    """tickgate.fcgi as a plain CGI program."""
+    env = {"GATEWAY_INTERFACE": "CGI/1.1", "REQUEST_METHOD": "POST", "SCRIPT_NAME": "", "PATH_INFO": "/v1/ticks", "QUERY_STRING": "",
+           "REMOTE_ADDR": "192.0.2.1", "CONTENT_TYPE": "application/json", "CONTENT_LENGTH": str(len(body)),
+           "HTTP_AUTHORIZATION": f"Bearer {token}", "TICKGATE_PATHS_STATE_DIR": directory, "TICKGATE_PATHS_RUN_DIR": directory,
+           "TICKGATE_ACCESS_TOKEN_FILE": directory + "/tokens", "TICKGATE_REDIS_URL": url, **more}
+    done = subprocess.run([f"{BUILD}/tickgate.fcgi"], env=env, input=body, capture_output=True, timeout=60, check=True)
+    head, _, rest = done.stdout.partition(b"\r\n\r\n")
+    return int(head.split()[1]), json.loads(rest), done.stderr.decode()
+
+
+def test_as_a_plain_cgi_program():
+    server = FakeRedis(good)
+    with tempfile.TemporaryDirectory() as d:
+        token = subprocess.run([TOOL, "-f", d + "/tokens", "t", "publish"], capture_output=True, text=True, check=True).stdout.strip()
+        url, body = f"redis://:hunter2@127.0.0.1:{server.port}/0", json.dumps([TICK, TICK]).encode()
+        assert as_cgi(d, url, token, body)[:2] == (202, {"accepted": 2, "receivers": 2})
+        status, answer, log = as_cgi(d, url, token + "x", body)
+        assert (status, answer["code"]) == (401, "unauthorized") and "hunter2" not in log
+        assert as_cgi(d, url, token, body, TICKGATE_ACCESS_TOKEN_FILE="")[0] == 403
+    server.close()
