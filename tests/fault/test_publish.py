@@ -61,8 +61,10 @@ def gateway():
 
         def make(*scripts, settings=()):
             server = FakeRedis(*scripts)
-            made.append((Gateway(d, f"redis://:hunter2@127.0.0.1:{server.port}/0", *settings), server))
-            return made[0]
+            directory = f"{d}/{len(made)}"
+            os.mkdir(directory)
+            made.append((Gateway(directory, f"redis://:hunter2@127.0.0.1:{server.port}/0", *settings), server))
+            return made[-1]
 
         yield make
         for one, server in made:
@@ -270,3 +272,37 @@ def test_as_a_plain_cgi_program():
         assert (status, answer["code"]) == (401, "unauthorized") and "hunter2" not in log
         assert as_cgi(d, url, token, body, TICKGATE_ACCESS_TOKEN_FILE="")[0] == 403
     server.close()
+
+
+HEADERS = ["HTTP_AUTHORIZATION", "CONTENT_TYPE", "CONTENT_LENGTH", "HTTP_CONTENT_ENCODING", "HTTP_ACCEPT", "HTTP_ORIGIN", "HTTP_LAST_EVENT_ID"]
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_a_header_that_came_twice(gateway, name):
+    """Some servers make one variable of X-Foo and X_Foo: of two tokens, which one would count?"""
+    g, server = gateway(good)
+    token = ("HTTP_AUTHORIZATION", f"Bearer {g.token}")
+    more = [token, ("CONTENT_TYPE", "application/json"), (name, token[1] if name == token[0] else "1")]
+    if name not in (token[0], "CONTENT_TYPE"):
+        more.append((name, "1"))
+    if name == "CONTENT_LENGTH":
+        more.pop()  # the client's own is the other one
+    status, _, body = fcgi.request(g.where, "/v1/ticks", "POST", "", json.dumps(TICK).encode(), more)
+    assert (status, json.loads(body)["code"]) == (400, "malformed_request"), body
+    assert server.connections == 0
+
+
+@pytest.mark.parametrize("value", ["Bearer a\rb", "Bearer a\nX: y", "Bearer \x01", "Bearer " + "x" * 9000])
+def test_a_header_with_control_characters_or_too_long(gateway, value):
+    g, _ = gateway(good)
+    status, headers, body = fcgi.request(g.where, "/v1/ticks", "POST", "", b"{}", [("HTTP_AUTHORIZATION", value)])
+    assert (status, json.loads(body)["code"]) == (400, "malformed_request") and "x" not in headers
+
+
+def test_forwarded_for_that_came_twice_where_it_counts(gateway):
+    twice = [("HTTP_X_FORWARDED_FOR", "192.0.2.1"), ("HTTP_X_FORWARDED_FOR", "127.0.0.1")]
+    g, _ = gateway(good)
+    assert fcgi.request(g.where, "/v1/rejects", more=twice)[0] in (200, 503), "it does not count here"
+    h, _ = gateway(good, settings=["access.trusted_proxies=127.0.0.1"])
+    assert fcgi.request(h.where, "/v1/rejects", more=twice)[0] == 400
+    assert fcgi.request(h.where, "/v1/rejects", more=twice[:1])[0] == 401
