@@ -25,6 +25,7 @@ source_forget(struct source *s)
 		blob_unref(s->kept[i].blob);
 		s->kept[i] = (struct source_kept){ 0 };
 	}
+	tail_fini(&s->tail);
 }
 
 void
@@ -114,6 +115,7 @@ from_ring(struct source *s, const struct view *v, int64_t from)
 
 struct reading {
 	struct source *s;
+	const struct view *v;
 	int64_t full_at; /* 0: everything fitted; else what was examined before the event that did not */
 };
 
@@ -135,7 +137,7 @@ add_row(void *arg, const struct event *ev, struct text body)
 
 /*
  * How far one blob may look. Without symbols: to the end of a page of fixed place, so that clients who began near one another meet at its end and
- * share from there. With symbols the index leads from match to match; where it has not come yet, a piece of the log's end is walked.
+ * share from there. With symbols the index leads from match to match, as far as it has come.
  */
 static int64_t
 look_upto(const struct source *s, const struct snapshot *snap, const struct view *v, int64_t from)
@@ -147,11 +149,54 @@ look_upto(const struct source *s, const struct snapshot *snap, const struct view
 	return page < upto ? page : upto;
 }
 
+/* A read_row_fn, of rows that were picked by their keys alone. */
+static int
+add_row_if_wanted(void *arg, const struct event *ev, struct text body)
+{
+	struct reading *reading = arg;
+
+	return filter_matches(&reading->v->filter, ev) ? add_row(arg, ev, body) : 0;
+}
+
+static bool
+may_want(const struct filter *f, const struct tail_key *key)
+{
+	if (key->kind == KIND_GAP && f->every_gap)
+		return true;
+	return (f->kinds & KIND_BIT(key->kind)) != 0 && (f->show_duplicates || !key->duplicate) && key->n > 0 &&
+	    filter_has_symbol(f, (struct text){ key->symbol, key->n });
+}
+
+/* Where the index by symbol has not come yet. */
+static struct blob *
+read_tail_page(struct source *s, const struct view *v, int64_t from, struct err *e)
+{
+	struct reading reading = { .s = s, .v = v };
+	const struct tail_page *page;
+	bool fresh;
+
+	page = tail_at(&s->tail, s->reader, from, s->hub->to, &fresh, e);
+	if (page == NULL)
+		return NULL;
+	s->rows += fresh ? page->n : 1;
+	for (unsigned i = 0; i < page->n && page->keys[i].seq <= s->hub->to; i++) {
+		if (page->keys[i].seq <= from || !may_want(&v->filter, &page->keys[i]))
+			continue;
+		s->rows++;
+		/* It may be gone by now: retention. */
+		if (read_event(s->reader, page->keys[i].seq, add_row_if_wanted, &reading, e) < 0)
+			return NULL;
+		if (reading.full_at != 0)
+			return encoder_end(s->encoder, reading.full_at);
+	}
+	return encoder_end(s->encoder, page->to < s->hub->to ? page->to : s->hub->to);
+}
+
 static struct blob *
 read_log(
     struct source *s, const struct view *v, int64_t from, const struct snapshot *snap, int64_t *trimmed, struct err *e)
 {
-	struct reading reading = { .s = s };
+	struct reading reading = { .s = s, .v = v };
 	struct list_query q = { .filter = &v->filter,
 		.order = LIST_OLDEST_FIRST,
 		.bound = from,
@@ -171,6 +216,8 @@ read_log(
 		return NULL;
 	}
 	encoder_begin(s->encoder, v, s->hub->epoch, from);
+	if (v->n_links > 0 && from >= snap->indexed_to)
+		return read_tail_page(s, v, from, e);
 	if (read_list(s->reader, snap, &q, add_row, &reading, &result, e) != 0)
 		return NULL;
 	s->rows += result.examined + 1;

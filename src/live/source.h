@@ -10,6 +10,7 @@
 
 #include "live/blob.h"
 #include "live/hub.h"
+#include "live/tail.h"
 
 #define SOURCE_KEPT 64
 #define SOURCE_ROWS 512 /* rows of the log that are looked at for one blob */
@@ -26,6 +27,7 @@ struct source {
 	struct reader *reader; /* borrowed */
 	bool framed; /* as FastCGI records */
 	struct encoder *encoder; /* owned */
+	struct tail tail;
 	struct source_kept kept[SOURCE_KEPT];
 	int64_t rows; /* looked at since the caller set it to 0 */
 };
