@@ -253,11 +253,12 @@ def test_another_log(run, redis_server, opened, tmp_path):
     s.next()
     w = Waiting(service.port, "/v1/patterns?after=now&wait=55")
     until(lambda: service.json("/v1/health")["streams"]["waiters"] == 1, "it waits")
-    os.kill(service.pid("tickgate-subscriber"), signal.SIGSTOP)
     pid = service.pid("tickgate-subscriber")
-    os.kill(pid, signal.SIGKILL)
+    # Stopped, so that its successor does not find the old files.
+    os.kill(pid, signal.SIGSTOP)
     for file in (tmp_path / "state").glob("tickgate.db*"):
         file.unlink()
+    os.kill(pid, signal.SIGKILL)
     event = s.next()
     while event.event in ("stale", "fresh"):
         event = s.next()
