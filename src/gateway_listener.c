@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/text.h"
 
 #define LISTEN_FDS_START 3
@@ -79,6 +80,8 @@ clear_path(const char *path, const struct sockaddr_un *addr, struct err *e)
 		rc = unlink(path);
 		if (rc != 0)
 			err_sys(e, "cannot replace the stale socket %s", path);
+		else
+			log_event(LOG_LEVEL_NOTICE, "stale_socket_replaced", log_str("path", path));
 	} else {
 		if (rc == 0 || errno == EAGAIN)
 			err_set(e, ERR_BUSY, "%s is in use by another process", path);

@@ -183,6 +183,21 @@ forget_batch(struct ingest *in)
 	in->n_received = 0;
 }
 
+/* What whoever reads of it can do. */
+static const char *
+advice(const struct err *e)
+{
+	switch (e->code) {
+	case ERR_FULL:
+		return "make room there; what comes waits in memory meanwhile";
+	case ERR_BUSY:
+		return "another program has the log open, which only the subscriber may";
+	default:
+		return "the log's files must be writable for the subscriber's user; what comes waits in memory "
+		       "meanwhile";
+	}
+}
+
 /* NULL: what was tried went well. Logs the first failure and the end of failing. */
 static void
 note_result(struct ingest *in, const struct err *e)
@@ -208,7 +223,8 @@ note_result(struct ingest *in, const struct err *e)
 	if (e == NULL)
 		log_event(LOG_LEVEL_NOTICE, "store_recovered");
 	else
-		log_err(LOG_LEVEL_ERROR, "store_failed", e);
+		log_event(LOG_LEVEL_ERROR, "store_failed", log_str("error", e->text),
+		    log_str("dir", in->opts.store->dir), log_str("advice", advice(e)));
 	in->opts.changed(in->opts.arg);
 }
 
@@ -367,6 +383,8 @@ fail(struct ingest *in, const struct err *e)
 	pthread_mutex_lock(&in->lock);
 	in->stats.failed = true;
 	in->stats.failure = *e;
+	if (e->code == ERR_STORE)
+		err_wrap(&in->stats.failure, in->opts.store->dir);
 	pthread_mutex_unlock(&in->lock);
 	in->opts.changed(in->opts.arg);
 }
