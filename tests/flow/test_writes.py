@@ -262,6 +262,13 @@ def test_redis_goes_and_comes_back(writable, tokens, redis_server):
     until(lambda: post(writable, "/v1/ticks", TICK, tokens.publish).status_code == 202, "it publishes again")
 
 
+def test_a_redis_that_has_a_name(launch, redis_server, tmp_path, tokens):
+    """In the sandbox names are still looked up."""
+    service = launch("--redis", redis_server.url, "--state", tmp_path / "state", "--no-demo", "-o", f"access.token_file={tokens.file}",
+                     "-o", f"publish.url=redis://localhost:{redis_server.port}/0")
+    assert post(service, "/v1/ticks", TICK, tokens.publish).status_code == 202
+
+
 def test_every_connection_died_while_it_was_idle(writable, tokens, redis_server):
     """Noticed before use: nobody gets a 503 for it."""
     for _ in range(20):
