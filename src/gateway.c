@@ -297,11 +297,11 @@ cgi_handle(void *app, struct request *request, struct reply *reply)
 }
 
 static void
-cgi_render(void *arg, struct text ask, const char *epoch, int64_t after, struct buf *out)
+cgi_render(void *arg, struct text ask, const char *epoch, int64_t after, int64_t checked, struct buf *out)
 {
 	struct api **api = arg;
 
-	api_render(*api, ask, epoch, after, out);
+	api_render(*api, ask, epoch, after, checked, out);
 }
 
 static void

@@ -73,11 +73,11 @@ raise_limit(void)
 }
 
 static void
-live_render(void *arg, struct text ask, const char *epoch, int64_t after, struct buf *out)
+live_render(void *arg, struct text ask, const char *epoch, int64_t after, int64_t checked, struct buf *out)
 {
 	struct worker *w = arg;
 
-	api_render(w->live_api, ask, epoch, after, out);
+	api_render(w->live_api, ask, epoch, after, checked, out);
 }
 
 static void

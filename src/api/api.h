@@ -51,7 +51,7 @@ void api_free(struct api *a);
 void api_handle(struct api *a, struct request *request, struct reply *reply);
 
 /* What the live thread calls (live.h): the answer to a parked request, by an api of that thread; and that a parked client has left. */
-void api_render(struct api *a, struct text ask, const char *epoch, int64_t after, struct buf *out);
+void api_render(struct api *a, struct text ask, const char *epoch, int64_t after, int64_t checked, struct buf *out);
 void api_gone(const struct api_shared *shared, bool waiter, uint64_t address);
 
 extern const struct route api_routes[];

@@ -159,12 +159,13 @@ place_resumed(struct query *q, const struct resume *resume, const struct snapsho
 {
 	q->list.order = LIST_OLDEST_FIRST;
 	q->list.bound = 0;
-	if (resume->after < 0 || !text_eq(text_of(resume->epoch), text_of(snap->epoch)) || resume->after > snap->head)
+	if (resume->after < 0 || !text_eq(text_of(resume->epoch), text_of(snap->epoch)) || resume->checked > snap->head)
 		q->reset = RESET_EPOCH_CHANGED;
-	else if (resume->after < read_trimmed(snap, q->filter.kinds))
+	else if (resume->checked < read_trimmed(snap, q->filter.kinds))
 		q->reset = RESET_TRIMMED;
 	else
-		q->list.bound = resume->after;
+		q->list.bound = resume->checked;
+	q->gaps_after = q->reset == RESET_NONE && resume->after < q->list.bound ? resume->after : q->list.bound;
 }
 
 static void
@@ -198,4 +199,6 @@ query_place(struct query *q, const struct exchange *x, const struct snapshot *sn
 		place_after(q, x->params.v[Q_AFTER].text, snap);
 	else if (q->before)
 		place_before(q, x->params.v[Q_BEFORE].text, snap);
+	if (x->request->resume == NULL)
+		q->gaps_after = q->list.bound;
 }

@@ -16,6 +16,7 @@ struct query {
 	int per_symbol; /* the newest so many of each of the filter's symbols; 0: one list */
 	enum reset_reason reset;
 	bool after, before; /* which was given */
+	int64_t gaps_after; /* oldest first: gaps recorded up to here were told before */
 	bool expired; /* `before` is of another log: 410 */
 	struct text severities[SEVERITY__MAX]; /* what filter.severities points at */
 	struct text symbol; /* what filter.symbols points at for {symbol} routes */

@@ -120,9 +120,9 @@ wait_park(struct api *a, const struct exchange *x, const struct query *q, const 
 }
 
 void
-api_render(struct api *a, struct text ask, const char *epoch, int64_t after, struct buf *out)
+api_render(struct api *a, struct text ask, const char *epoch, int64_t after, int64_t checked, struct buf *out)
 {
-	const struct resume resume = { epoch, after };
+	const struct resume resume = { epoch, after, checked };
 	struct request request;
 	struct reply reply;
 

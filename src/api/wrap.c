@@ -24,7 +24,7 @@ gaps_of(
 		return -1;
 	if (list->order == LIST_OLDEST_FIRST) {
 		/* What was recorded up to `after` was in the answer before. */
-		gaps->after = list->bound;
+		gaps->after = q->gaps_after;
 		if (result->has_more && edge_us < gaps->to_us)
 			gaps->to_us = edge_us;
 		return 0;

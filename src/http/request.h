@@ -31,10 +31,13 @@ enum method {
 /* "GET, HEAD, OPTIONS" of a set of methods: HEAD goes with GET, OPTIONS is always there. */
 void method_names(struct buf *out, unsigned methods);
 
-/* A request that was parked and is now to be answered: it goes on after `after` in the log of that epoch; -1: that log is gone. */
+/*
+ * A request that was parked and is now to be answered: nothing up to `checked` in the log of that epoch is for it (-1: that log is gone), and
+ * it has been told the gaps up to `after`.
+ */
 struct resume {
 	const char *epoch;
-	int64_t after;
+	int64_t after, checked;
 };
 
 struct request {

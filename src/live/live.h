@@ -18,10 +18,10 @@ struct live_opts {
 	bool alone; /* live_run() ends when its last client has gone (CGI) */
 
 	/*
-	 * Makes the whole answer, head and body, to a waiter's request: what came after `after`, which may be nothing; -1: after what the request itself
-	 * says. From the live thread. A buffer that failed is no answer.
+	 * Makes the whole answer, head and body, to a waiter's request: what came after `checked`, which may be nothing, and the gaps after `after`; -1: this
+	 * log is another one than it asked about. From the live thread. A buffer that failed is no answer.
 	 */
-	void (*render)(void *arg, struct text ask, const char *epoch, int64_t after, struct buf *out);
+	void (*render)(void *arg, struct text ask, const char *epoch, int64_t after, int64_t checked, struct buf *out);
 	/* So long after its commit something was sent to the first client of a view. From the live thread. May be NULL. */
 	void (*on_served)(void *arg, int64_t took_us);
 	/* A client has left, however; once for each request that was made, also for those that never joined. Any thread. */

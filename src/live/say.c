@@ -19,7 +19,7 @@ static void
 keep(struct serve_kept *kept, struct blob *b, uint64_t view, int64_t at, int64_t to)
 {
 	blob_unref(kept->blob);
-	*kept = (struct serve_kept){ b == NULL ? NULL : blob_ref(b), view, at, to };
+	*kept = (struct serve_kept){ .blob = b == NULL ? NULL : blob_ref(b), .view = view, .at = at, .to = to };
 }
 
 void
@@ -80,8 +80,8 @@ send_between(struct serve *s, struct client *c, struct blob *b, int64_t now_us)
 bool
 say_heartbeat(struct serve *s, struct client *c, int64_t now_us)
 {
-	/* Something of it is still under way, which is beat enough. */
-	if (c->rest != NULL)
+	/* Something of it is still under way, which is beat enough; or it is yet to be told that it is in another log. */
+	if (c->rest != NULL || c->reset)
 		return true;
 	return send_between(s, c, control_blob(s, c, HEARTBEAT), now_us);
 }
@@ -208,14 +208,15 @@ answer_blob(struct serve *s, const struct client *c)
 	for (unsigned i = 0; i < SERVE_ANSWERS; i++) {
 		kept = &s->answers[i];
 		if (kept->blob != NULL && kept->view == c->view->number && kept->at == c->after &&
-		    kept->to == s->hub->to)
+		    kept->checked == c->pos && kept->to == s->hub->to)
 			return blob_ref(kept->blob);
 	}
 	buf_shrink(&s->text, 65536);
-	s->opts->render(s->opts->arg, c->view->form.ask, s->hub->epoch, c->after, &s->text);
+	s->opts->render(s->opts->arg, c->view->form.ask, s->hub->epoch, c->after, c->pos, &s->text);
 	b = blob_of_text(s, c->after, true);
 	kept = &s->answers[s->next_answer++ % SERVE_ANSWERS];
 	keep(kept, b, c->view->number, c->after, s->hub->to);
+	kept->checked = c->pos;
 	return b;
 }
 

@@ -210,12 +210,13 @@ serve_one(struct serve *s, struct client *c, int64_t now_us)
 	crowd_move(s, c, CLIENT_BEHIND);
 	if (c->rest != NULL && !crowd_settle(s, c, client_flush(c), now_us))
 		return;
-	if (s->stopping)
+	/* A bye would have the client go on in the new log as if it had been told; it is not ours to tell while we follow none. */
+	if (c->reset && !c->waiter && s->hub->epoch[0] != '\0')
+		say_reset(s, c, now_us);
+	else if (s->stopping)
 		say_bye(s, c, "shutting_down", now_us);
 	else if (c->woken)
 		say_answer(s, c, now_us);
-	else if (c->reset)
-		say_reset(s, c, now_us);
 	else if (c->pos < s->hub->to)
 		serve_next(s, c, now_us);
 	else if (c->pos == s->hub->to)
@@ -306,7 +307,7 @@ call(struct serve *s, struct client *c, int64_t now_us)
 			if (c->state == CLIENT_LIVE)
 				fall_behind(s, c, s->hub->to);
 			c->woken = true;
-		} else if (c->end_us <= now_us && c->rest == NULL) {
+		} else if (c->end_us <= now_us && c->rest == NULL && !c->reset) {
 			say_bye(s, c, "max_age", now_us);
 			return;
 		} else if (!say_heartbeat(s, c, now_us)) {

@@ -21,6 +21,7 @@ struct serve_kept {
 	struct blob *blob; /* owned reference; NULL: free */
 	uint64_t view; /* answers: whose */
 	int64_t at, to; /* answers: after where, and how far the log was; controls: the position */
+	int64_t checked; /* answers: up to where nothing was for them */
 };
 
 struct serve {
