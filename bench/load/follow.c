@@ -67,7 +67,7 @@ struct follow {
 	char *bytes; /* LOAD_READ_BYTES of it: what a read brings */
 	int64_t now_us; /* when the bytes at hand were read */
 	int64_t dialing, down, started;
-	int64_t opened, refused, ended, reconnects, complete, over;
+	int64_t opened, refused, bad_status, ended, reconnects, complete, over;
 	int64_t deliveries, missing, repeated, disordered, received_bytes;
 	int64_t controls[CONTROL__MAX];
 	int64_t start_us, ready_us, first_us, last_us, redialed_us;
@@ -308,6 +308,7 @@ receive(struct stream *s)
 	f->received_bytes += n;
 	http_take(&s->http, f->bytes, (size_t)n, take_body, s);
 	wanted = s->http.status == (s->frames.framing == FRAMING_SOCKETIO ? 101 : 200);
+	f->bad_status += s->http.state != HTTP_HEAD && !wanted;
 	if (s->http.state == HTTP_BROKEN || s->http.state == HTTP_DONE || (s->http.state != HTTP_HEAD && !wanted))
 		close_stream(s);
 	else if (s->http.state != HTTP_HEAD && s->frames.framing != FRAMING_SOCKETIO)
@@ -413,9 +414,9 @@ print(const struct follow *f)
 {
 	struct buf out = { .p = NULL };
 
-	buf_printf(&out, "{\"streams\":%lld,\"opened\":%lld,\"refused\":%lld,\"ended\":%lld,\"reconnects\":%lld,",
-	    (long long)f->o->n, (long long)f->opened, (long long)f->refused, (long long)f->ended,
-	    (long long)f->reconnects);
+	buf_printf(&out, "{\"streams\":%lld,\"opened\":%lld,\"refused\":%lld,\"bad_status\":%lld,\"ended\":%lld,\"reconnects\":%lld,",
+	    (long long)f->o->n, (long long)f->opened, (long long)f->refused, (long long)f->bad_status,
+	    (long long)f->ended, (long long)f->reconnects);
 	buf_printf(&out,
 	    "\"complete\":%lld,\"deliveries\":%lld,\"missing\":%lld,\"repeated\":%lld,\"disordered\":%lld,",
 	    (long long)f->complete, (long long)f->deliveries, (long long)f->missing, (long long)f->repeated,

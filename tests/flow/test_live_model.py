@@ -25,8 +25,8 @@ from live_model import KINDS, Filter, Follower, Log, split
 
 SEED = int(os.environ.get("TICKGATE_SEED", "0")) or random.SystemRandom().randrange(1, 2**32)
 SCENARIOS = int(os.environ.get("TICKGATE_SCENARIOS", "1000"))
-AT_ONCE = 80
-MAX_REPLAY = 450
+AT_ONCE = 100
+MAX_REPLAY = 270
 PATIENCE = 30 * SLOW  # seconds until everybody has what is owed
 SYMBOLS = ["AAPL", "MSFT", "BRK.B", "BTC/USD", "NVDA", "TSLA", "AMD", "INTC", "X", "GOOG"]
 PATTERNS, INDICATORS, ALERTS = ["doji", "Hammer", "bull_flag"], ["RSI", "SMA_20", "MACD"], ["RSI_OVERBOUGHT", "GAP_UP"]
@@ -144,7 +144,7 @@ class Client:
         self.account = Follower(world.log, Filter(self.query), self.stream)
         self.life = rng.randrange(1, 6)  # bursts to see
         self.rest = 0  # bursts during which it does not read, or is away
-        self.sip = rng.choice((1 << 20, 1 << 20, 3000, 500))  # bytes at a time
+        self.sip = rng.choice((1 << 20, 1 << 20, 20000, 3000))  # bytes at a time
         self.cut_after = self.lot()
         self.last = self.connection = self.first = None
         self.told, self.story = 0, []
@@ -202,7 +202,7 @@ class Client:
             return self.rng.choice((f"{log.epoch}-{log.head + 100000}", "zzzzzzzz-5"))
         epoch = self.rng.choice(list(log.epochs)) if self.rng.random() < 0.2 else log.epoch
         newest = log.seqs[epoch][-1] if log.seqs.get(epoch) else 0
-        return f"{epoch}-{max(0, newest - self.rng.choice((0, 5, 50, 200, 440, 1000)))}"
+        return f"{epoch}-{max(0, newest - self.rng.choice((0, 5, 50, 150, 210, 600)))}"
 
     def leave(self):
         if self.connection is not None:
@@ -426,7 +426,7 @@ class World:
         self.subscriber = None
         self.producer = Producer(self.rng, self.redis)
         self.settings = []
-        for setting in (f"paths.state_dir={run}/state", f"paths.run_dir={run}", "retention.events=600", "retention.indicator_events=260",
+        for setting in (f"paths.state_dir={run}/state", f"paths.run_dir={run}", "retention.events=300", "retention.indicator_events=150",
                         "redis.backoff_min=20ms", "redis.backoff_max=50ms", "live.ring=64KiB", f"live.max_replay={MAX_REPLAY}",
                         "live.heartbeat=5s"):
             self.settings += ["-o", setting]
@@ -503,7 +503,7 @@ class World:
         self.until_subscribed()
 
     def trouble(self):
-        what = self.rng.choices(("nothing", "term", "kill", "subscriber", "subscriber killed", "redis", "another log"), (20, 3, 2, 2, 2, 1, 2))[0]
+        what = self.rng.choices(("nothing", "term", "kill", "subscriber", "subscriber killed", "redis", "another log"), (20, 2, 2, 2, 2, 1, 2))[0]
         {"nothing": lambda: None, "term": lambda: self.end_worker(signal.SIGTERM), "kill": lambda: self.end_worker(signal.SIGKILL),
          "subscriber": lambda: self.restart_subscriber(signal.SIGTERM), "redis": self.restart_redis,
          "subscriber killed": lambda: self.restart_subscriber(signal.SIGKILL), "another log": self.replace_log}[what]()
@@ -516,7 +516,7 @@ class World:
 
 
 def tell(client, why):
-    return f"TICKGATE_SEED={SEED}, client {client.number}: {why}\n" + "\n".join(client.story[-4:]) + f"\nlast {client.last}, told {client.told}"
+    return f"TICKGATE_SEED={SEED}, client {client.number}: {why}\n" + "\n".join(client.story[-4:]) + f"\nlast {client.last}, told {client.told}, reads {client.sip} at a time, {client.connection and (client.connection.closed, len(client.connection.records), len(client.connection.text))}"
 
 
 def pump(clients, moment):
@@ -592,7 +592,7 @@ def test_everybody_gets_everything_once_and_in_order(world):
                 clients.remove(c)
                 for name in sums:
                     sums[name] += getattr(c.account, name)
-            elif c.rng.random() < 0.08:
-                c.rest, c.dozed = c.rng.choice((2, 6, 16)), True
+            elif c.rng.random() < 0.12:
+                c.rest, c.dozed = c.rng.choice((2, 16)), True
     print(f"seed {SEED}: {made} clients, {sums}, {happened}")
-    assert sums["delivered"] > made and (SCENARIOS < 1000 or (sums["resets"] > 10 and sums["drops"] > 10))
+    assert sums["delivered"] > made and (SCENARIOS < 1000 or (sums["resets"] > 10 and sums["drops"] > 3))
