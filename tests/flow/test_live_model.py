@@ -72,6 +72,8 @@ class Connection:
     def __init__(self, where, path, query, headers, buffer):
         self.socket = socket.socket()
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        # A segment must fit the buffer several times, or each end waits for the other's timers.
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
         self.socket.connect(where)
         more = [("HTTP_" + k.upper().replace("-", "_"), v) for k, v in headers.items()]
         self.socket.sendall(fcgi.head(path, query=query, more=more) + fcgi.record(fcgi.STDIN))
