@@ -414,7 +414,9 @@ print(const struct follow *f)
 {
 	struct buf out = { .p = NULL };
 
-	buf_printf(&out, "{\"streams\":%lld,\"opened\":%lld,\"refused\":%lld,\"bad_status\":%lld,\"ended\":%lld,\"reconnects\":%lld,",
+	buf_printf(&out,
+	    "{\"streams\":%lld,\"opened\":%lld,\"refused\":%lld,\"bad_status\":%lld,\"ended\":%lld,\"reconnects\":%"
+	    "lld,",
 	    (long long)f->o->n, (long long)f->opened, (long long)f->refused, (long long)f->bad_status,
 	    (long long)f->ended, (long long)f->reconnects);
 	buf_printf(&out,
