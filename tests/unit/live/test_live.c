@@ -38,8 +38,9 @@ on_gone(void *arg, bool waiter, uint64_t address)
 }
 
 static void
-render(void *arg, struct text ask, const char *epoch, int64_t after, struct buf *out)
+render(void *arg, struct text ask, const char *epoch, int64_t after, int64_t checked, struct buf *out)
 {
+	(void)checked;
 	(void)arg;
 	atomic_fetch_add(&rendered, 1);
 	buf_printf(out, "%.*s %s after %lld", TEXT_ARG(ask), epoch, (long long)after);
