@@ -62,6 +62,8 @@ def test_page_and_api_at_their_mount_point(anywhere, redis_server):
         assert [e["symbol"] for e in answer["data"]] == ["BTC/USD"]
         assert answer["follow"].upper().startswith(f"{service.mount}/v1/symbols/BTC/USD/patterns?after=".upper())
         assert service.json(answer["follow"])["data"] == []
+    part = service.get("/v1/patterns", headers={"Range": "bytes=0-9"})
+    assert part.status_code == 200 and part.json()["count"] == 1, "there are no parts of what changes"
     sim = simulate(redis_server.url, "--count", 300, "--rate", 0, "--seed", 7)
     assert sim.wait(60) == 0
     sim.stdout.close()
