@@ -3,6 +3,7 @@
  * nothing and sees nothing twice.
  */
 #include "api/handlers.h"
+#include "api/rows.h"
 
 #define SNAPSHOT_EVENTS_MAX 20000 /* about a hundred for each of 200 symbols; a single symbol never has as many */
 
@@ -52,10 +53,11 @@ give_snapshot(struct api *a, struct exchange *x, const struct param_value *symbo
 			buf_add_char(out, ',');
 		if (add_symbol(a, snap, symbols->items[i], out, &n, e) < 0)
 			return -1;
-		if (n > SNAPSHOT_EVENTS_MAX) {
-			/* Half a snapshot would look like a whole one. */
+		/* Half a snapshot would look like a whole one. */
+		if (n > SNAPSHOT_EVENTS_MAX || (i > 0 && out->len > ROWS_BYTES_MAX)) {
 			fault_add(&x->faults, FAULT_INVALID_PARAMETER, TEXT("symbols"),
-			    "have more than %d newest events together: ask for fewer at a time", SNAPSHOT_EVENTS_MAX);
+			    "have more than %d newest events together, or %u bytes of them: ask for fewer at a time",
+			    SNAPSHOT_EVENTS_MAX, ROWS_BYTES_MAX);
 			reply_faults(reply, &x->faults);
 			return 0;
 		}

@@ -13,13 +13,14 @@
 
 #define LARGE 200 /* of the newest events */
 #define PAD 200000 /* bytes of each: two and a half pages */
+#define PAD_SNAPSHOT 400000 /* of which the newest of each are fewer */
 
 static void
-make_large(struct fixture *f)
+make_large(struct fixture *f, int bytes)
 {
 	made_log_sql(&f->log,
 	    "UPDATE events SET body = '{\"n\":' || seq || ',\"pad\":\"' || hex(zeroblob(%d)) || '\"}' WHERE seq > %d",
-	    PAD / 2, EVENTS - LARGE);
+	    bytes / 2, EVENTS - LARGE);
 }
 
 static int
@@ -50,7 +51,7 @@ test_a_page_ends_by_bytes(void **state)
 	int64_t next = EVENTS;
 	json_t *a;
 
-	make_large(f);
+	make_large(f, PAD);
 	do {
 		a = ask(f, 200, path, query);
 		if (pages++ < 2)
@@ -71,7 +72,7 @@ test_forth_too(void **state)
 	char query[128];
 	json_t *a;
 
-	make_large(f);
+	make_large(f, PAD);
 	snprintf(query, sizeof(query), "limit=1000&duplicates=show&after=%s-%d", MADE_EPOCH, EVENTS - LARGE);
 	a = ask(f, 200, "/v1/events", query);
 	check_size(f);
@@ -92,7 +93,7 @@ test_every_form(void **state)
 	};
 	struct fixture *f = *state;
 
-	make_large(f);
+	make_large(f, PAD);
 	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
 		const struct asked asked = { .path = forms[i].path, .query = forms[i].query };
 
@@ -116,7 +117,7 @@ test_the_newest_of_each(void **state)
 
 	for (int i = 1; i < 40; i++)
 		snprintf(query + strlen(query), sizeof(query) - strlen(query), ",S%d", i);
-	make_large(f);
+	make_large(f, PAD);
 	a = ask(f, 200, "/v1/events", query);
 	check_size(f);
 	assert_int_equal(json_object_size(json_object_get(a, "data")), 40);
@@ -149,6 +150,22 @@ test_what_is_too_deep_to_be_indented(void **state)
 	assert_true(text_starts(buf_text(&f->reply.body), TEXT("{\n  \"data\"")));
 }
 
+/* Half a snapshot would look like a whole one: more than fits is refused, one symbol alone is not. */
+static void
+test_a_snapshot_that_is_too_large(void **state)
+{
+	struct fixture *f = *state;
+	char query[1024] = "symbols=S0", *to = query;
+
+	make_large(f, PAD_SNAPSHOT);
+	assert_int_equal(json_object_size(json_object_get(ask(f, 200, "/v1/snapshot", query), "data")), 1);
+	for (int i = 1; i < 40; i++)
+		snprintf(to + strlen(to), sizeof(query) - strlen(query), ",S%d", i);
+	ask(f, 400, "/v1/snapshot", query);
+	assert_non_null(strstr(buf_cstr(&f->reply.body), "ask for fewer"));
+	assert_false(has_header(f, "Tickgate-Cursor"));
+}
+
 int
 main(void)
 {
@@ -158,6 +175,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_every_form, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_the_newest_of_each, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_what_is_too_deep_to_be_indented, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_snapshot_that_is_too_large, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
