@@ -60,6 +60,16 @@ SELECT kind, symbol, name, timeframe, confidence, value, severity, component, so
     time_ms, time_source, received_us, gap_from_us, duplicate_of
 FROM events WHERE seq = :seq;
 
+-- The same with its text, for those who want nearly every event they look at: one way through the table instead of two.
+-- name: event_whole
+SELECT kind, symbol, name, timeframe, confidence, value, severity, component, source, channel,
+    time_ms, time_source, received_us, gap_from_us, duplicate_of, body
+FROM events WHERE seq = :seq;
+
+-- Of these, what an answer needs of an event that nobody picks by more than kind, symbol and time.
+-- name: event_brief
+SELECT kind, symbol, time_ms, received_us, gap_from_us, duplicate_of, body FROM events WHERE seq = :seq;
+
 -- name: event_body
 SELECT body FROM events WHERE seq = :seq;
 

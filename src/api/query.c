@@ -76,6 +76,7 @@ query_filter(struct query *q, const struct exchange *x, unsigned route_kinds)
 
 	*q = (struct query){ .filter = FILTER_INIT };
 	q->list.filter = f;
+	q->list.brief = true; /* rows.c makes everything of the text */
 	f->kinds = route_kinds != 0 ? route_kinds : v[Q_KINDS].given ? (unsigned)v[Q_KINDS].n : KINDS_DEFAULT;
 	set_symbols(q, x);
 	f->names[KIND_PATTERN] = set_of(x, Q_PATTERN);

@@ -44,6 +44,17 @@ filter_has_symbol(const struct filter *f, struct text symbol)
 	return f->symbols.n == 0 || filter_symbol_at(f, symbol) >= 0;
 }
 
+bool
+filter_is_picky(const struct filter *f)
+{
+	size_t sets = f->timeframes.n + f->severities.n + f->components.n + f->sources.n + f->channels.n;
+
+	for (int kind = 0; kind < KIND__MAX; kind++)
+		sets += f->names[kind].n;
+	return sets > 0 || !isnan(f->min_confidence) || !isnan(f->max_confidence) || !isnan(f->min_value) ||
+	    !isnan(f->max_value) || f->min_severity != SEVERITY_NONE;
+}
+
 /* No bound is met by all; a bound by none that has no number. */
 static bool
 within(double v, double min, double max)

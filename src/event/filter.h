@@ -45,6 +45,9 @@ int filter_symbol_at(
     const struct filter *f, struct text symbol); /* its place among the filter's, by binary search; -1 */
 bool filter_has_symbol(const struct filter *f, struct text symbol); /* no condition has all */
 
+/* Whether it picks among the events of its kinds and symbols, by more than time and duplicates. */
+bool filter_is_picky(const struct filter *f);
+
 /* Uses every member of `ev` but lead and rest. */
 bool filter_matches(const struct filter *f, const struct event *ev);
 

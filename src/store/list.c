@@ -14,6 +14,7 @@ struct walk {
 	read_row_fn row;
 	void *arg;
 	struct list_result *out;
+	enum row_width width;
 	bool full; /* the page is full: only looking ahead */
 	bool too_late; /* oldest first: met an event that `until` leaves out */
 	int64_t ahead;
@@ -88,7 +89,7 @@ examine(struct walk *w, int64_t seq, struct err *e)
 	struct event ev;
 	int stop = 0, rc;
 
-	if ((rc = row_columns(w->r, seq, &ev, e)) < 0)
+	if ((rc = row_columns(w->r, seq, w->full ? ROW_COLUMNS : w->width, &ev, e)) < 0)
 		return -1;
 	if (rc == 1 && is_too_late(w, &ev)) {
 		row_release(w->r);
@@ -166,6 +167,8 @@ read_list(struct reader *r, const struct snapshot *snap, const struct list_query
 	struct merge m;
 	int rc = 0;
 
+	/* When it picks, most of what is looked at is left where it is. */
+	w.width = filter_is_picky(q->filter) ? ROW_COLUMNS : q->brief ? ROW_BRIEF : ROW_WHOLE;
 	*out = (struct list_result){ .position = q->bound };
 	if (find_bounds(r, snap, q, &from, &below, e) != 0)
 		return -1;

@@ -21,6 +21,8 @@
 #define RETRY_FOR_US 50000
 #define RETRY_PAUSE_US 1000
 #define DOUBT_EVERY_US 1000000
+#define WHOLE_BODY 15 /* the text's column in event_whole, and in event_brief */
+#define BRIEF_BODY 6
 #define POOL_MAX (24u << 20) /* READ_TAIL_MAX rows with the longest names there are stay below it in any sane log */
 
 struct reader *
@@ -268,18 +270,9 @@ row_int(struct reader *r, sqlite3_stmt *st, int64_t *out, struct err *e)
 	return rc;
 }
 
-int
-row_columns(struct reader *r, int64_t seq, struct event *ev, struct err *e)
+static void
+take_columns(struct event *ev, sqlite3_stmt *st, int64_t seq)
 {
-	sqlite3_stmt *st = db_stmt(&r->db, SQL_EVENT_COLUMNS, e);
-	int rc;
-
-	if (st == NULL)
-		return -1;
-	if (db_bind_int(st, ":seq", seq) != 0)
-		return db_fail(&r->db, "event_columns", e);
-	if ((rc = db_step(&r->db, st, e)) != 1)
-		return rc;
 	*ev = (struct event){ .seq = seq,
 		.kind = (enum kind)sqlite3_column_int(st, 0),
 		.symbol = db_column_text(st, 1),
@@ -296,6 +289,42 @@ row_columns(struct reader *r, int64_t seq, struct event *ev, struct err *e)
 		.received_us = sqlite3_column_int64(st, 12),
 		.gap_from_us = sqlite3_column_int64(st, 13),
 		.duplicate_of = sqlite3_column_int64(st, 14) };
+}
+
+static void
+take_brief(struct event *ev, sqlite3_stmt *st, int64_t seq)
+{
+	*ev = (struct event)EVENT_INIT;
+	ev->seq = seq;
+	ev->kind = (enum kind)sqlite3_column_int(st, 0);
+	ev->symbol = db_column_text(st, 1);
+	ev->time_ms = sqlite3_column_int64(st, 2);
+	ev->received_us = sqlite3_column_int64(st, 3);
+	ev->gap_from_us = sqlite3_column_int64(st, 4);
+	ev->duplicate_of = sqlite3_column_int64(st, 5);
+}
+
+int
+row_columns(struct reader *r, int64_t seq, enum row_width width, struct event *ev, struct err *e)
+{
+	static const enum sql statements[] = {
+		[ROW_COLUMNS] = SQL_EVENT_COLUMNS, [ROW_WHOLE] = SQL_EVENT_WHOLE, [ROW_BRIEF] = SQL_EVENT_BRIEF
+	};
+	sqlite3_stmt *st = db_stmt(&r->db, statements[width], e);
+	int rc;
+
+	if (st == NULL)
+		return -1;
+	r->row = st;
+	r->row_width = width;
+	if (db_bind_int(st, ":seq", seq) != 0)
+		return db_fail(&r->db, "event", e);
+	if ((rc = db_step(&r->db, st, e)) != 1)
+		return rc;
+	if (width == ROW_BRIEF)
+		take_brief(ev, st, seq);
+	else
+		take_columns(ev, st, seq);
 	/* What follows indexes tables by it. */
 	if ((unsigned)ev->kind >= KIND__MAX || (unsigned)ev->severity >= SEVERITY__MAX) {
 		row_release(r);
@@ -307,17 +336,21 @@ row_columns(struct reader *r, int64_t seq, struct event *ev, struct err *e)
 void
 row_release(struct reader *r)
 {
-	sqlite3_reset(r->db.stmts[SQL_EVENT_COLUMNS]);
+	sqlite3_reset(r->row);
 }
 
 int
 row_deliver(struct reader *r, const struct event *ev, read_row_fn row, void *arg, int *stop, struct err *e)
 {
-	sqlite3_stmt *st = db_stmt(&r->db, SQL_EVENT_BODY, e);
+	sqlite3_stmt *st;
 	int rc;
 
 	*stop = 0;
-	if (st == NULL)
+	if (r->row_width != ROW_COLUMNS) {
+		*stop = row(arg, ev, db_column_text(r->row, r->row_width == ROW_WHOLE ? WHOLE_BODY : BRIEF_BODY));
+		return 1;
+	}
+	if ((st = db_stmt(&r->db, SQL_EVENT_BODY, e)) == NULL)
 		return -1;
 	if (db_bind_int(st, ":seq", ev->seq) != 0)
 		return db_fail(&r->db, "event_body", e);
@@ -334,7 +367,7 @@ read_event(struct reader *r, int64_t seq, read_row_fn row, void *arg, struct err
 	struct event ev;
 	int stop, rc;
 
-	if ((rc = row_columns(r, seq, &ev, e)) != 1)
+	if ((rc = row_columns(r, seq, ROW_WHOLE, &ev, e)) != 1)
 		return rc;
 	rc = row_deliver(r, &ev, row, arg, &stop, e);
 	row_release(r);

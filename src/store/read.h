@@ -54,6 +54,7 @@ struct list_query {
 	int64_t above; /* newest first: nothing at or below this either; 0: to the oldest */
 	int64_t upto; /* oldest first: nothing above this; 0: to the head */
 	int limit; /* rows to deliver */
+	bool brief; /* of an event `row` uses no more than kind, seq, symbol, times, duplicate_of and the text */
 	int64_t examine; /* at most so many rows are looked at; 0: READ_EXAMINE_MAX */
 	const struct list_tail
 	    *tail; /* newest first, one symbol: what read_tail() found for this snapshot and the same bound; NULL */

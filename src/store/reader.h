@@ -20,6 +20,13 @@ struct tally_row {
 	struct text symbol, name, timeframe; /* in the pool */
 };
 
+/* How much of an event is read at once: see row_columns(). */
+enum row_width {
+	ROW_COLUMNS, /* all that filters look at */
+	ROW_WHOLE, /* the same, and its text */
+	ROW_BRIEF, /* its text, and of the rest kind, symbol, times and duplicate_of */
+};
+
 struct reader {
 	char path[4096];
 	char bell_path[108]; /* empty: none */
@@ -36,6 +43,8 @@ struct reader {
 	size_t n_sorted;
 	struct latest_row *latest; /* read_latest()'s, one call at a time, in the pool */
 	size_t latest_cap;
+	sqlite3_stmt *row; /* borrowed: what row_columns() read last */
+	enum row_width row_width;
 	int64_t *seqs; /* what tail_collect() found; owned, grows */
 	size_t seqs_cap;
 };
@@ -43,8 +52,11 @@ struct reader {
 /* Makes sure that the file which is open is the one which is there. */
 int reader_connect(struct reader *r, struct err *e);
 
-/* Fills *ev from the row at `seq`, without lead and rest. Its slices live until row_release(). 1: there; 0: not; -1. */
-int row_columns(struct reader *r, int64_t seq, struct event *ev, struct err *e);
+/*
+ * Fills *ev from the row at `seq`, without lead and rest. Its slices live until row_release(). 1: there; 0: not; -1.
+ * How much of it: an event that will probably be delivered is read with its text at once; else that stays where it is, which may be far away.
+ */
+int row_columns(struct reader *r, int64_t seq, enum row_width width, struct event *ev, struct err *e);
 void row_release(struct reader *r);
 
 /* Gives the row that row_columns() just read, with its text, to `row`; *stop is what that returned. 1, 0 (gone), -1. */

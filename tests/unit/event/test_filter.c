@@ -120,12 +120,48 @@ test_symbols(void **state)
 	}
 }
 
+/* Every condition that picks by more than kind, symbol, time and duplicates has to be known here: who does not pick gets brief rows. */
+static void
+test_picky(void **state)
+{
+	const struct text item = TEXT_INIT("x");
+	const struct text_set one = { &item, 1 };
+	struct filter f = FILTER_INIT;
+
+	(void)state;
+	f.kinds = KIND_BIT(KIND_PATTERN);
+	f.symbols = one;
+	f.show_duplicates = f.every_gap = f.times_of_event = true;
+	f.since_us = 1;
+	f.until_us = 2;
+	assert_false(filter_is_picky(&f));
+#define PICKS(member, value) \
+	do { \
+		struct filter picky = f; \
+		picky.member = value; \
+		assert_true(filter_is_picky(&picky)); \
+	} while (0)
+	for (int kind = 0; kind < KIND__MAX; kind++)
+		PICKS(names[kind], one);
+	PICKS(timeframes, one);
+	PICKS(severities, one);
+	PICKS(components, one);
+	PICKS(sources, one);
+	PICKS(channels, one);
+	PICKS(min_confidence, 0);
+	PICKS(max_confidence, 0);
+	PICKS(min_value, 0);
+	PICKS(max_value, 0);
+	PICKS(min_severity, SEVERITY_DEBUG);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_symbols),
+		cmocka_unit_test(test_picky),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
