@@ -15,12 +15,15 @@
 
 #define TALLY_ROWS 100000 /* at a time: bounds the memory */
 #define TALLY_BYTES (256u << 20)
+#define SPAN_MINUTE 60
+#define SPAN_HOUR 3600
 
 enum cell_type { CELL_SYMBOL, CELL_LATEST, CELL_ROLLUP };
 
 struct cell {
 	uint64_t hash;
 	struct cell *next; /* in its chain */
+	struct cell *gathered; /* see add_hours() */
 	enum cell_type type;
 	int kind, facet, span;
 	int64_t start_s;
@@ -74,34 +77,35 @@ grow(struct tally *t)
 	return 0;
 }
 
-/* The cell with the key of `key`, made if need be; NULL: no memory. */
+/* The cell with the key of `key`, made if need be; NULL: no memory. `key` gets its hash. */
 static struct cell *
-cell(struct tally *t, struct cell key)
+cell(struct tally *t, struct cell *key)
 {
 	struct cell *x, **chain;
 
-	key.hash = mix(mix(mix((uint64_t)key.start_s * 1000003 +
-				   (uint64_t)((int)key.type * 512 + key.kind * 64 + key.facet * 8) + (uint64_t)key.span,
-			       key.a),
-			   key.b),
-	    key.c);
-	key.hash ^= key.hash >> 29;
+	key->hash =
+	    mix(mix(mix((uint64_t)key->start_s * 1000003 +
+			    (uint64_t)((int)key->type * 512 + key->kind * 64 + key->facet * 8) + (uint64_t)key->span,
+			key->a),
+		    key->b),
+		key->c);
+	key->hash ^= key->hash >> 29;
 	if (t->n >= t->n_chains && grow(t) != 0)
 		return NULL;
-	chain = &t->chains[key.hash % t->n_chains];
+	chain = &t->chains[key->hash % t->n_chains];
 	for (x = *chain; x != NULL; x = x->next)
-		if (same(x, &key))
+		if (same(x, key))
 			return x;
 	x = pool_alloc(&t->pool, sizeof(*x));
 	if (x == NULL)
 		return NULL;
-	key.a = pool_text(&t->pool, key.a);
-	key.b = pool_text(&t->pool, key.b);
-	key.c = pool_text(&t->pool, key.c);
-	if (key.a.p == NULL || key.b.p == NULL || key.c.p == NULL)
+	*x = *key;
+	x->a = pool_text(&t->pool, key->a);
+	x->b = pool_text(&t->pool, key->b);
+	x->c = pool_text(&t->pool, key->c);
+	if (x->a.p == NULL || x->b.p == NULL || x->c.p == NULL)
 		return NULL;
-	key.next = *chain;
-	*x = key;
+	x->next = *chain;
 	*chain = x;
 	t->n++;
 	return x;
@@ -114,23 +118,45 @@ static const struct text nothing = TEXT_INIT("");
 static int
 count_rollup(struct tally *t, const struct event *ev, int facet, struct text key)
 {
-	static const int spans[] = { 60, 3600 };
+	int64_t s = ev->received_us / 1000000;
+	struct cell minute = { .type = CELL_ROLLUP,
+		.kind = (int)ev->kind,
+		.facet = facet,
+		.span = SPAN_MINUTE,
+		.start_s = s - s % SPAN_MINUTE,
+		.a = key.p == NULL ? nothing : key,
+		.b = nothing,
+		.c = nothing };
+	struct cell *x = cell(t, &minute);
 
-	for (size_t i = 0; i < 2; i++) {
-		int64_t s = ev->received_us / 1000000;
-		struct cell *x = cell(t,
-		    (struct cell){ .type = CELL_ROLLUP,
-			.kind = (int)ev->kind,
-			.facet = facet,
-			.span = spans[i],
-			.start_s = s - s % spans[i],
-			.a = key.p == NULL ? nothing : key,
-			.b = nothing,
-			.c = nothing });
+	if (x == NULL)
+		return -1;
+	x->n[0]++;
+	return 0;
+}
 
-		if (x == NULL)
+/* The hours, from the minutes: once a cell instead of once an event. */
+static int
+add_hours(struct tally *t)
+{
+	struct cell *minutes = NULL;
+
+	/* Gathered first: the table may be made larger while it grows. */
+	for (size_t i = 0; i < t->n_chains; i++)
+		for (struct cell *x = t->chains[i]; x != NULL; x = x->next)
+			if (x->type == CELL_ROLLUP) {
+				x->gathered = minutes;
+				minutes = x;
+			}
+	for (const struct cell *minute = minutes; minute != NULL; minute = minute->gathered) {
+		struct cell hour = *minute, *x;
+
+		hour.span = SPAN_HOUR;
+		hour.start_s -= hour.start_s % SPAN_HOUR;
+		memset(hour.n, 0, sizeof(hour.n));
+		if ((x = cell(t, &hour)) == NULL)
 			return -1;
-		x->n[0]++;
+		x->n[0] += minute->n[0];
 	}
 	return 0;
 }
@@ -161,7 +187,9 @@ count_event(struct tally *t, const struct event *ev)
 	struct cell *x;
 
 	if (ev->symbol.p != NULL) {
-		x = cell(t, (struct cell){ .type = CELL_SYMBOL, .a = ev->symbol, .b = nothing, .c = nothing });
+		struct cell symbol = { .type = CELL_SYMBOL, .a = ev->symbol, .b = nothing, .c = nothing };
+
+		x = cell(t, &symbol);
 		if (x == NULL)
 			return -1;
 		x->n[3]++;
@@ -175,12 +203,13 @@ count_event(struct tally *t, const struct event *ev)
 	if (ev->duplicate_of != 0)
 		return 0;
 	if (ev->symbol.p != NULL && (ev->kind == KIND_PATTERN || ev->kind == KIND_INDICATOR) && ev->name.p != NULL) {
-		x = cell(t,
-		    (struct cell){ .type = CELL_LATEST,
+		struct cell latest = { .type = CELL_LATEST,
 			.kind = (int)ev->kind,
 			.a = ev->symbol,
 			.b = ev->name,
-			.c = ev->timeframe.p == NULL ? nothing : ev->timeframe });
+			.c = ev->timeframe.p == NULL ? nothing : ev->timeframe };
+
+		x = cell(t, &latest);
 		if (x == NULL)
 			return -1;
 		x->seq = ev->seq;
@@ -215,6 +244,10 @@ scan(struct store *s, struct tally *t, int64_t to, struct err *e)
 			err_set(e, ERR_MEMORY, "tallies: out of memory");
 			return -1;
 		}
+	}
+	if (rc == 0 && add_hours(t) != 0) {
+		err_set(e, ERR_MEMORY, "tallies: out of memory");
+		return -1;
 	}
 	return rc;
 }
@@ -343,7 +376,7 @@ tallies_follow(struct store *s, struct err *e)
 int
 tallies_sweep(struct store *s, struct err *e)
 {
-	static const int64_t kept[][2] = { { 60, MINUTE_CELLS_S }, { 3600, HOUR_CELLS_S + 3600 } };
+	static const int64_t kept[][2] = { { SPAN_MINUTE, MINUTE_CELLS_S }, { SPAN_HOUR, HOUR_CELLS_S + SPAN_HOUR } };
 	int64_t now_s = clock_real_us() / 1000000;
 
 	for (size_t i = 0; i < 2; i++) {
