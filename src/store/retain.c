@@ -111,6 +111,14 @@ scope_due(struct store *s, int scope, bool calm, bool look_at_age)
 }
 
 bool
+retain_soon(struct store *s)
+{
+	struct excess x = excess_of(s, ALL_KINDS);
+
+	return x.events > slack_of(s->total.events) / 2 || x.bytes > s->total.bytes / 200;
+}
+
+bool
 retain_due(struct store *s, bool calm)
 {
 	int64_t mono = clock_mono_us();
@@ -280,7 +288,8 @@ retain_step(struct store *s, bool calm, struct err *e)
 	for (int kind = 0; kind < KIND__MAX; kind++)
 		if (scope_due(s, kind, calm, true) && trim_scope(s, kind, calm, e) != 0)
 			return -1;
-	return scope_due(s, ALL_KINDS, calm, false) ? trim_scope(s, ALL_KINDS, calm, e) : 0;
+	return scope_due(s, ALL_KINDS, calm, false) || (!calm && retain_soon(s)) ? trim_scope(s, ALL_KINDS, calm, e)
+										 : 0;
 }
 
 int

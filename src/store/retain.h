@@ -13,6 +13,9 @@ struct store;
 /* Whether there is anything to remove; when not `calm`, only whether so much waits that it must be. */
 bool retain_due(struct store *s, bool calm);
 
+/* Whether under load half of what makes it due waits already. */
+bool retain_soon(struct store *s);
+
 /* Removes one run of events, inside the open transaction. What is not indexed or tallied yet is that first. */
 int retain_step(struct store *s, bool calm, struct err *e);
 

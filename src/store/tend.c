@@ -18,7 +18,12 @@
 
 #define PAGE_BYTES 4096
 #define WAL_CALM_PAGES (4 << 20) / PAGE_BYTES
-#define WAL_MAX_PAGES (64 << 20) / PAGE_BYTES
+/*
+ * The larger, the more often a page is written before it is copied into the database: over 1,000,000 rows of 4,000 symbols every run of the index
+ * touches all its pages.
+ */
+#define WAL_MAX_PAGES (128 << 20) / PAGE_BYTES
+#define WAL_TRUNCATE_PAGES (256 << 20) / PAGE_BYTES
 #define INDEX_LAG_US \
 	250000 /* what readers look through is short unless a flood makes INDEX_LAG_MAX of it in this time */
 #define TALLIES_EVERY_US 1000000
@@ -38,7 +43,8 @@ tend_rows(struct store *s, bool calm, struct err *e)
 	bool index = tail > 0 && (calm || tail >= INDEX_LAG_MAX || mono - s->indexed_us >= INDEX_LAG_US);
 	bool tally = head > s->now.tallied_to && mono - s->tallied_us >= TALLIES_EVERY_US;
 	bool sweep = mono - s->swept_us >= SWEEP_EVERY_US;
-	bool retain = retain_due(s, calm);
+	/* Together with the index: both touch the same pages, which so are written once. */
+	bool retain = retain_due(s, calm) || (index && !calm && retain_soon(s));
 	struct err why = { .code = ERR_NONE };
 
 	if (!index && !tally && !sweep && !retain)
@@ -72,8 +78,13 @@ checkpoint(struct store *s, bool calm, struct err *e)
 	if (s->wal_pages > WAL_MAX_PAGES && mono - s->truncated_us >= TRUNCATE_EVERY_US) {
 		s->truncated_us = mono;
 		sqlite3_busy_timeout(s->db.conn, TRUNCATE_BUSY_MS);
-		rc = sqlite3_wal_checkpoint_v2(s->db.conn, NULL, SQLITE_CHECKPOINT_TRUNCATE, &in_wal, &done);
+		/* Begun again from its start the file keeps its pages; cut off, each of them would have to be found anew. */
+		rc = sqlite3_wal_checkpoint_v2(s->db.conn, NULL,
+		    s->wal_pages > WAL_TRUNCATE_PAGES ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_RESTART, &in_wal,
+		    &done);
 		sqlite3_busy_timeout(s->db.conn, WRITER_BUSY_MS);
+		if (rc == SQLITE_OK)
+			s->wal_pages = 0;
 	} else if (calm && s->wal_pages > WAL_CALM_PAGES) {
 		rc = sqlite3_wal_checkpoint_v2(s->db.conn, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_wal, &done);
 		/* All is copied, but for what readers hold: the next commit tells how large it is. */
