@@ -123,6 +123,22 @@ out:
 	return rc;
 }
 
+/* Bytes written by system calls, and of them what went to the disk. */
+static void
+written(double *calls, double *disk)
+{
+	FILE *f = fopen("/proc/self/io", "r");
+	char line[128];
+
+	*calls = *disk = 0;
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
+		sscanf(line, "wchar: %lf", calls);
+		sscanf(line, "write_bytes: %lf", disk);
+	}
+	if (f != NULL)
+		fclose(f);
+}
+
 static double
 cpu_us(void)
 {
@@ -144,7 +160,7 @@ main(int argc, char **argv)
 	struct err e = { .code = ERR_NONE };
 	struct store *s = NULL;
 	int64_t from_us;
-	double from_cpu;
+	double from_cpu, calls, disk;
 	int rc = 1;
 
 	if (argc < 2) {
@@ -159,11 +175,13 @@ main(int argc, char **argv)
 	if (run(s, &c, n, batch, &e) != 0)
 		goto out;
 	store_stats(s, &stats);
-	printf("%ld messages, %lld events, cap %lld: %.2f us an event, CPU %.2f us; commit p50 %.2f ms, p99 %.2f ms; "
-	       "%lld kept, file %lld MiB\n",
+	written(&calls, &disk);
+	printf("%ld messages, %lld events, cap %lld: %.2f us an event, CPU %.2f us, %.0f bytes written, %.0f to disk; "
+	       "commit p50 %.2f ms, p99 %.2f ms; %lld kept, file %lld MiB\n",
 	    n, (long long)stats.head, (long long)opts.total.events,
 	    (double)(clock_mono_us() - from_us) / (double)stats.head, (cpu_us() - from_cpu) / (double)stats.head,
-	    stats.commit_ms_p50, stats.commit_ms_p99, (long long)stats.events, (long long)stats.file_bytes >> 20);
+	    calls / (double)stats.head, disk / (double)stats.head, stats.commit_ms_p50, stats.commit_ms_p99,
+	    (long long)stats.events, (long long)stats.file_bytes >> 20);
 	rc = 0;
 out:
 	if (rc != 0)
