@@ -35,7 +35,7 @@
 #define STATE_INTERVAL_MS 1000
 #define STATE_MIN_INTERVAL_US 50000 /* however often things change */
 #define DRAIN_PATIENCE_MS \
-	4000 /* of the 10 s that a stop may take: a try that began before that may wait 5 s for a lock */
+	3000 /* of the 10 s that a stop may take: a try that began before that may wait 5 s for a lock, and machines are busy */
 #define RATE_SAMPLES 61 /* a minute of seconds, and the one before */
 
 /* Messages of one row, sampled once a second: for rate_1m. */
