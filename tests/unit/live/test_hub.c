@@ -303,7 +303,7 @@ test_views_are_shared(void **state)
 	struct filter f = FILTER_INIT, g = FILTER_INIT;
 	struct view_form sse = { .ask = TEXT("") }, lines = { .ndjson = true, .ask = TEXT("") },
 			 wait = { .waiter = true, .ask = TEXT("q") };
-	struct view *v, *w;
+	struct view *v, *others[3];
 
 	(void)state;
 	open_all(1u << 16);
@@ -314,9 +314,11 @@ test_views_are_shared(void **state)
 	assert_int_equal(v->n_clients, 2);
 	assert_int_equal(v->n_links, 2);
 	assert_int_equal(hub.n_topics, 2);
-	assert_ptr_not_equal(w = join(&g, &sse), v);
-	assert_ptr_not_equal(join(&f, &lines), v);
-	assert_ptr_not_equal(join(&f, &wait), v);
+	others[0] = join(&g, &sse);
+	others[1] = join(&f, &lines);
+	others[2] = join(&f, &wait);
+	for (int i = 0; i < 3; i++)
+		assert_ptr_not_equal(others[i], v);
 	assert_int_equal(hub.n_views, 4);
 	assert_int_equal(hub.n_topics, 2);
 	assert_true(text_eq(v->filter.symbols.items[1], TEXT("S1")));
@@ -324,7 +326,12 @@ test_views_are_shared(void **state)
 	/* Keys come from ourselves, but a short one must not be read beyond its end. */
 	for (size_t n = 0; n < v->key.n; n++)
 		assert_null(view_new(text_cut(v->key, 0, n)));
-	(void)w;
+	for (int i = 0; i < 3; i++)
+		hub_leave(&hub, others[i]);
+	hub_leave(&hub, v);
+	assert_int_equal(hub.n_views, 1);
+	hub_leave(&hub, v);
+	assert_int_equal(hub.n_views, 0);
 	close_all();
 }
 
