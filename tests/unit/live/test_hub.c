@@ -363,6 +363,46 @@ test_only_what_is_wanted_is_kept(void **state)
 	close_all();
 }
 
+static void
+add_one(const char *symbol)
+{
+	end++;
+	made_log_sql(&made,
+	    "INSERT INTO events VALUES (%lld, 0, '%s', '', '', 1, NULL, 0, NULL, NULL, 'c', 0, 0, 1, 0, 0, "
+	    "'{\"n\":%lld}');"
+	    "UPDATE log SET next_seq = %lld",
+	    (long long)end, symbol, (long long)end, (long long)end + 1);
+}
+
+/* A symbol that nobody waited for in between has a new chain: its old entries do not lead to the new ones. */
+static void
+test_a_chain_that_was_broken_off(void **state)
+{
+	struct filter f = FILTER_INIT, all = FILTER_INIT;
+	struct view_form form = { .ndjson = true, .ask = TEXT("") };
+	struct buf got = { 0 };
+	struct view *v, *others;
+
+	(void)state;
+	open_all(1u << 16);
+	others = join(&all, &form);
+	f.symbols = (struct text_set){ symbol_names, 1 };
+	v = join(&f, &form);
+	add_one("S0");
+	take_turn();
+	hub_leave(&hub, v);
+	v = join(&f, &form);
+	add_one("S1");
+	add_one("S0");
+	take_turn();
+	by_source(v, 21, &got);
+	assert_string_equal(buf_cstr(&got), "{\"n\":23}\n");
+	buf_fini(&got);
+	hub_leave(&hub, v);
+	hub_leave(&hub, others);
+	close_all();
+}
+
 /* Clients at the same place get the same bytes, made once. */
 static void
 test_pieces_are_shared(void **state)
@@ -409,6 +449,7 @@ main(void)
 		cmocka_unit_test(test_model_with_a_small_ring),
 		cmocka_unit_test(test_views_are_shared),
 		cmocka_unit_test(test_only_what_is_wanted_is_kept),
+		cmocka_unit_test(test_a_chain_that_was_broken_off),
 		cmocka_unit_test(test_pieces_are_shared),
 	};
 
