@@ -1,10 +1,11 @@
 """What each program says about its settings before it starts, for what only the program can judge."""
 
 import os
+import re
 import subprocess
 
 import pytest
-from conftest import BUILD
+from conftest import BUILD, ROOT
 
 EX_OK, EX_USAGE, EX_CONFIG = 0, 64, 78
 
@@ -63,3 +64,31 @@ def test_help_and_version(program):
     done = ask(program, "--versoin")
     assert done.returncode == EX_USAGE
     assert "did you mean" in done.stderr and "--version" in done.stderr
+
+
+def manual():
+    """tickgate.conf(5): what stands below each setting, as one line."""
+    entries, name = {}, None
+    for line in (ROOT / "docs/man/tickgate.conf.5").read_text().splitlines():
+        if line.startswith(".It Ic "):
+            name = line.removeprefix(".It Ic ")
+            entries[name] = ""
+        elif line == ".El":
+            name = None
+        elif name:
+            words = re.sub(r"^\.(Pa|Ev|Xr|Ic|Dq|Fl|Li) ", "", line)
+            entries[name] += (" " if entries[name] else "") + words
+    return entries
+
+
+@pytest.mark.parametrize("program", ["tickgate-subscriber", "tickgate.fcgi"])
+def test_the_manual_says_of_every_setting_what_the_program_says(program):
+    entries, told = manual(), ask(program, "--help").stdout
+    settings = re.findall(r"^  (\w+\.\w+) =(.*)\n      (.*)\n      \((.*)\)$", told, re.M)
+    assert len(settings) > 20
+    for name, standard, text, allowed in settings:
+        allowed = allowed.removesuffix("; taken over on SIGHUP").removesuffix("; never printed")
+        want = f"{text} Allowed: {allowed}. Default: {standard.strip() or 'empty'}."
+        have = entries[name]
+        squeeze = lambda s: re.sub(r"\W+", " ", re.sub(r"\\&|\\e", "", s)).strip()
+        assert squeeze(have) == squeeze(want), name
