@@ -151,12 +151,25 @@ set_timeouts(int fd, int64_t ms)
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
 }
 
+/* Web servers send the request as soon as they are connected: most often it is there by now, and need not be waited for. */
+static bool
+has_spoken(int fd)
+{
+	char byte;
+
+	return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
+}
+
 static void
 take_in(struct loop *l, int fd)
 {
 	struct conn *conn;
 
 	set_timeouts(fd, l->opts->receive_timeout_ms);
+	if (has_spoken(fd)) {
+		conns_queue(&l->conns, fd);
+		return;
+	}
 	conn = conns_add(&l->conns, fd, clock_mono_us() + l->opts->receive_timeout_ms * 1000);
 	if (conn == NULL)
 		close(fd);

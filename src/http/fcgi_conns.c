@@ -78,6 +78,12 @@ conns_ready(struct conns *c, struct conn *conn)
 	int fd = conn->fd;
 
 	unlink_conn(c, conn);
+	conns_queue(c, fd);
+}
+
+void
+conns_queue(struct conns *c, int fd)
+{
 	pthread_mutex_lock(&c->lock);
 	c->queue[(c->head + c->n_queued++) % CONNS_MAX] = fd;
 	pthread_cond_signal(&c->more);

@@ -38,6 +38,7 @@ struct conn *conns_add(
     struct conns *c, int fd, int64_t deadline_us); /* takes fd; NULL (fd is the caller's) when full */
 void conns_drop(struct conns *c, struct conn *conn); /* closes it */
 void conns_ready(struct conns *c, struct conn *conn); /* from waiting to the queue */
+void conns_queue(struct conns *c, int fd); /* takes fd, which never waited; there is room: see conns_full() */
 bool conns_full(struct conns *c);
 
 int conns_take(
