@@ -134,7 +134,7 @@ def growth(bench):
     f = bench.figure(f"rate at {large:,} rows against {small:,}", "1/s", at_least=0.9, reference="itself, small")
     record = recording(bench)
     redis = Redis(bench)
-    for _ in range(1 if bench.quick else 2):
+    for _ in range(min(bench.rounds, 2)):
         tickgate = Tickgate(bench, redis, bench.subdir("state"), "retention.events=0", "retention.bytes=0", "retention.age=0")
         trace = feed(bench, redis, tickgate.stored(), int(large + 2 * span), record=record, seconds=1200)
         f.add(rate(trace, large - span, large + span), rate(trace, small - span / 2, small + span * 1.5))
