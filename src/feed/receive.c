@@ -169,6 +169,7 @@ receive_until_broken(struct subscription *s, struct err *e)
 	/* To be stopped is no break: the log knows until when we were here. */
 	if (rc == 0)
 		return;
-	subscription_set_connected(s, false, e->text);
+	/* In this order: whoever reads that nobody is connected must not read that a channel is subscribed. */
 	breaks_open(s);
+	subscription_set_connected(s, false, e->text);
 }
