@@ -8,7 +8,8 @@
 /* All that a request may bring along and all that an answer may carry, of what browsers do not allow anyway. */
 #define REQUEST_HEADERS "Accept, Authorization, Content-Type, If-None-Match, Last-Event-ID, Prefer"
 #define ANSWER_HEADERS \
-	"Allow, ETag, Link, Retry-After, Tickgate-Cursor, Tickgate-Has-More, Tickgate-Reset, WWW-Authenticate"
+	"Accept-Post, Allow, ETag, Link, Retry-After, Tickgate-Cursor, Tickgate-Has-More, Tickgate-Reset, " \
+	"WWW-Authenticate"
 #define SHOWN 60
 
 /* scheme "://" host [":" port], lower case, and nothing behind it: what browsers send, so that comparing is enough. */

@@ -191,3 +191,9 @@ follow_turn(struct follow *f, int64_t now_us)
 	f->rung |= rc == 1;
 	return rc == 1;
 }
+
+bool
+follow_at_head(const struct follow *f)
+{
+	return f->following && !f->rung && f->failing_us == 0;
+}

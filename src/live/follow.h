@@ -60,6 +60,9 @@ int64_t follow_due_us(const struct follow *f);
 /* Looks once, a page at most. True: there is more at once. */
 bool follow_turn(struct follow *f, int64_t now_us);
 
+/* Whether the last turn left nothing of the log untold. */
+bool follow_at_head(const struct follow *f);
+
 /* Nobody wants to know any more: the next turn starts anew. */
 void follow_stop(struct follow *f);
 

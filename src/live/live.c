@@ -328,6 +328,9 @@ follow_some(struct live *l, int64_t now_us)
 	if (now_us < l->pace_us || now_us < follow_due_us(&l->follow))
 		return;
 	follow_turn(&l->follow, now_us);
+	/* For a while now memory can be believed that says "not modified". */
+	if (follow_at_head(&l->follow))
+		positions_fresh(l->positions, now_us);
 	serve_turn(&l->serve, now_us);
 	if (!l->follow.rung)
 		pace(l, now_us);

@@ -31,6 +31,7 @@ struct positions {
 	uint64_t seed;
 	char epoch[16];
 	int64_t head, asked_us;
+	int64_t fresh_us; /* when the head of the log was last reached, on the monotonic clock */
 	int64_t visible[KIND__MAX], any[KIND__MAX];
 	struct entry **chains;
 	size_t n_chains, n_entries;
@@ -196,7 +197,7 @@ positions_ask(struct positions *p, unsigned of_kinds, const struct text_set *sym
 	out->head = p->head;
 	/* The table overflowed on the way: entries made before are gone, and one made anew by another ask would not reach back to this one. */
 	out->ticket = p->following && p->ticket == ticket ? ticket : 0;
-	known = known != 0 && p->following;
+	known = known != 0 && p->following && p->asked_us - p->fresh_us <= POSITIONS_FRESH_US;
 	pthread_mutex_unlock(&p->lock);
 	return known;
 }
@@ -248,6 +249,7 @@ positions_start(struct positions *p, const struct snapshot *snap)
 	memcpy(p->any, snap->newest, sizeof(p->any));
 	memcpy(p->visible, snap->newest_visible, sizeof(p->visible));
 	p->head = snap->head;
+	p->fresh_us = clock_mono_us();
 	p->following = true;
 	pthread_mutex_unlock(&p->lock);
 }
@@ -286,5 +288,13 @@ positions_advance(struct positions *p, int64_t head)
 {
 	pthread_mutex_lock(&p->lock);
 	raise(&p->head, head);
+	pthread_mutex_unlock(&p->lock);
+}
+
+void
+positions_fresh(struct positions *p, int64_t mono_us)
+{
+	pthread_mutex_lock(&p->lock);
+	p->fresh_us = mono_us;
 	pthread_mutex_unlock(&p->lock);
 }

@@ -12,6 +12,8 @@
 #include "event/filter.h"
 #include "store/read.h"
 
+#define POSITIONS_FRESH_US \
+	2000000 /* whoever follows looks at least once a second: older than this, it has fallen behind */
 #define POSITIONS_SYMBOLS_MAX 32768 /* one more, and what is known of symbols is forgotten */
 
 struct positions;
@@ -30,7 +32,7 @@ struct position {
 };
 
 /*
- * 1: *out is right, up to the moment before the question. 0: memory does not know; `missing` (NULL, or room for symbols->n sets of kinds) tells
+ * 1: *out is right, up to the moment before the question. 0: memory does not know, or has not reached the head of the log for a while; `missing` (NULL, or room for symbols->n sets of kinds) tells
  * which kinds of which symbol are to be read, in a snapshot that is begun after this call, and given to positions_learn(). `of_kinds`: KIND_BIT()s.
  */
 int positions_ask(struct positions *p, unsigned of_kinds, const struct text_set *symbols, bool duplicates,
@@ -54,5 +56,7 @@ void positions_start(
 void positions_stop(struct positions *p); /* forgets everything */
 void positions_row(struct positions *p, const struct row_key *key); /* in the order of the log */
 void positions_advance(struct positions *p, int64_t head); /* every row up to here was told */
+/* All that was committed before `mono_us` was told. A start says so of its own time. */
+void positions_fresh(struct positions *p, int64_t mono_us);
 
 #endif

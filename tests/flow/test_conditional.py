@@ -5,6 +5,7 @@ import pathlib
 import re
 import signal
 import subprocess
+import time
 
 import pytest
 import requests
@@ -156,6 +157,12 @@ def test_it_is_counted_what_answered(launch, redis_server):
         poll(service, AAPL)
         poll(service, AAPL + "&since=1h")
     assert counts() == {"tag": before["tag"] + 5, "cache": before["cache"] + 5, "log": before["log"] + 5}
+    # Memory is believed for two seconds after it was last at the head; where nothing comes it looks, and is there.
+    before, polls, begin = counts(), 0, time.monotonic()
+    while time.monotonic() < begin + 4:
+        assert poll(service, AAPL)[0] == 200
+        polls += 1
+    assert counts() == before | {"cache": before["cache"] + polls}
 
 
 def test_what_moves_by_itself_has_no_tag(service, redis_server):

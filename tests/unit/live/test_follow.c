@@ -123,6 +123,7 @@ test_once_in_order(void **state)
 	assert_told("start " MADE_EPOCH " 10\n");
 	assert_false(look());
 	assert_told("");
+	assert_true(follow_at_head(&f));
 	add_events(11, 12);
 	assert_false(look());
 	assert_told("11 2 A 1 {}\n12 0 A 0 {}\nto 12\n");
@@ -138,11 +139,13 @@ test_pages(void **state)
 	look();
 	add_events(11, 10 + FOLLOW_PAGE + 1);
 	assert_true(look());
+	assert_false(follow_at_head(&f));
 	assert_non_null(strstr(buf_cstr(&told), "to 522\n"));
 	assert_int_equal(follow_due_us(&f), 0);
 	buf_clear(&told);
 	assert_false(follow_turn(&f, now_us));
 	assert_told("523 1 A 1 {}\nto 523\n");
+	assert_true(follow_at_head(&f));
 }
 
 static void
@@ -208,8 +211,10 @@ test_a_row_that_cannot_be_read(void **state)
 	failing = 12;
 	look();
 	assert_told("11 2 A 1 {}\nto 11\n");
+	assert_false(follow_at_head(&f));
 	failing = 0;
 	look();
+	assert_true(follow_at_head(&f));
 	assert_told("12 0 A 0 {}\n13 1 A 1 {}\nto 13\n");
 }
 
@@ -219,6 +224,7 @@ test_stopped(void **state)
 	(void)state;
 	look();
 	follow_stop(&f);
+	assert_false(follow_at_head(&f));
 	buf_clear(&told);
 	assert_true(follow_due_us(&f) <= now_us);
 	look();

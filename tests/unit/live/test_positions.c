@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "event/kinds.h"
 #include "live/positions.h"
 
@@ -168,6 +169,29 @@ test_forgetting(void **state)
 	assert_int_equal(ask(PATTERNS, "AAPL", false, &missing, &at), 0);
 }
 
+/* Whoever follows has not reached the head for a while: what is new may not be known, so nothing is, until it has. */
+static void
+test_behind(void **state)
+{
+	struct text a = TEXT("A");
+	const struct text_set none = { NULL, 0 }, symbols = { &a, 1 };
+	struct position at;
+	unsigned missing;
+
+	(void)state;
+	start("e", 10);
+	assert_int_equal(positions_ask(p, PATTERNS, &symbols, false, &missing, &at), 0);
+	positions_learn(p, at.ticket, a, KIND_PATTERN, 7, 8);
+	assert_int_equal(positions_ask(p, PATTERNS, &symbols, false, &missing, &at), 1);
+	positions_fresh(p, clock_mono_us() - POSITIONS_FRESH_US - 1);
+	assert_int_equal(positions_ask(p, PATTERNS, &symbols, false, &missing, &at), 0);
+	assert_int_equal(missing, 0);
+	assert_int_equal(positions_ask(p, PATTERNS, &none, false, NULL, &at), 0);
+	positions_fresh(p, clock_mono_us());
+	assert_int_equal(positions_ask(p, PATTERNS, &symbols, false, &missing, &at), 1);
+	assert_int_equal(positions_ask(p, PATTERNS, &none, false, NULL, &at), 1);
+}
+
 static void
 name_of(char *to, size_t size, int i)
 {
@@ -221,6 +245,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_whole_kinds, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_learning, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_forgetting, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_behind, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bounded, setup, teardown),
 		cmocka_unit_test(test_kinds_with_symbols),
 	};
