@@ -16,14 +16,13 @@
 #include "store/tallies.h"
 #include "store/writer.h"
 
-#define PAGE_BYTES 4096
-#define WAL_CALM_PAGES (4 << 20) / PAGE_BYTES
+#define WAL_CALM_PAGES (4 << 20) / DB_PAGE_BYTES
 /*
  * The larger, the more often a page is written before it is copied into the database: over 1,000,000 rows of 4,000 symbols every run of the index
  * touches all its pages.
  */
-#define WAL_MAX_PAGES (128 << 20) / PAGE_BYTES
-#define WAL_TRUNCATE_PAGES (256 << 20) / PAGE_BYTES
+#define WAL_MAX_PAGES (128 << 20) / DB_PAGE_BYTES
+#define WAL_TRUNCATE_PAGES (256 << 20) / DB_PAGE_BYTES
 #define INDEX_LAG_US \
 	250000 /* what readers look through is short unless a flood makes INDEX_LAG_MAX of it in this time */
 #define TALLIES_EVERY_US 1000000

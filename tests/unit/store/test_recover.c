@@ -236,7 +236,7 @@ overwrite(int ready)
 	snprintf(path, sizeof(path), "%s/%s", log_dir, DB_FILE);
 	fd = open(path, O_RDWR);
 	size = lseek(fd, 0, SEEK_END);
-	for (off_t at = 4096; at < size; at += 4096)
+	for (off_t at = DB_PAGE_BYTES; at < size; at += 4096)
 		assert_int_equal(pwrite(fd, junk, sizeof(junk), at), (ssize_t)sizeof(junk));
 }
 
