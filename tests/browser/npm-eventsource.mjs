@@ -1,4 +1,4 @@
-// The npm package `eventsource` follows a stream: node npm-eventsource.mjs MODULES URL. A line of JSON for each event, until it is killed.
+// The npm package `eventsource` follows a stream: node npm-eventsource.mjs MODULES URL. A line of JSON for each event, until stdin ends.
 import { createRequire } from "node:module";
 
 const [modules, url] = process.argv.slice(2);
@@ -12,3 +12,5 @@ source.addEventListener("error", () => {
 	if (source.readyState === EventSource.CLOSED)
 		say("dead", null);
 });
+process.stdin.resume();
+process.stdin.on("end", () => process.exit(0));
