@@ -62,6 +62,7 @@ http {{
     {shipped}
 }}
 """
+APACHE_SITE = "<VirtualHost 127.0.0.1:{port}>\n    DocumentRoot {htdocs}\n    AllowEncodedSlashes On\n</VirtualHost>"
 NGINX_SITE = "server {{ listen 127.0.0.1:{port}; root {htdocs}; include {path}; }}"
 
 APACHE = """ServerRoot {temp}
@@ -209,9 +210,12 @@ class Web:
             modules = [kind]
             file, extra = self.apache_cgi(kind, program, environment)
         sizing = self.shipped("apache/tickgate-sizing.conf")
+        # What is shipped for conf-enabled has to reach the sites that Debian reads after it, but for one line, which docs/deploy.md
+        # puts into them.
+        there = APACHE_SITE.format(port=self.port, htdocs=self.htdocs) if self.mount != "/" or self.server != "apache" else ""
         load = "\n".join(f"LoadModule {m}_module {APACHE_MODULES}/mod_{m}.so" for m in (*APACHE_LOADED, *modules))
         text = APACHE.format(temp=self.temp, port=self.port, htdocs=self.htdocs, modules=load,
-                             shipped=f"{extra}\nInclude {file}\nInclude {sizing}")
+                             shipped=f"{extra}\nInclude {file}\nInclude {sizing}\n{there}")
         return [self.find("apache2"), "-D", "FOREGROUND", "-f", self.write("apache2.conf", text)]
 
     def apache_cgi(self, kind, program, environment):

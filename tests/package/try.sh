@@ -97,6 +97,7 @@ serves() {
 	inside tickgate-sim --count 500 --rate 0 >/dev/null
 	wait_for "events come through it" inside sh -c '[ $(grep -c "^event: " /tmp/sse) -gt 300 ]'
 	expect "lists have them" '"count":3' inside curl -sS "$base/v1/indicators?limit=3"
+	expect "a symbol with a slash gets through" json inside curl -sS -o /dev/null -w '%{content_type}' "$base/v1/symbols/BTC%2FUSD/patterns"
 	expect "JSON is compressed" "content-encoding: gzip" inside sh -c "curl -sS --compressed -D - -o /dev/null '$base/v1/indicators?limit=50' | tr A-Z a-z"
 }
 
