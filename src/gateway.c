@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/notify.h"
+#include "base/sandbox.h"
 #include "gateway_harden.h"
 #include "gateway_listener.h"
 #include "gateway_worker.h"
@@ -451,6 +452,8 @@ main(int argc, char **argv)
 	rc = conf_load(&g->conf, &g->program, cgi ? 1 : argc, argv, &action, &e);
 	if (rc == 0 && action == CONF_RUN) {
 		log_set_level((enum log_level)(conf_int(&g->conf, SETTING_LOG_LEVEL) + LOG_LEVEL_ERROR));
+		/* The parent answers nobody, but keeps what workers forget, to give it to the next ones. */
+		sandbox_no_dumps(conf_has_secrets(&g->conf));
 		rc = open_tokens(g, &e);
 		if (rc == 0)
 			rc = cgi ? run_cgi(g, &e) : serve(g, &status, &e);

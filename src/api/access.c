@@ -165,6 +165,17 @@ bearer(struct text authorization)
 	return rest.p == NULL ? TEXT("") : text_trim(rest);
 }
 
+/*
+ * A proxy on this machine, trusted or not, that does not say whom it asks for makes everybody come from 127.0.0.1, which is an admin's address by default: so
+ * what was passed on is not at home there. Who is really here can leave those headers out.
+ */
+static bool
+is_at_home(const struct access *a, const struct request *request, const struct caller *caller)
+{
+	return caller->has_address && is_among(&caller->address, &a->admins) &&
+	    !(request->forwarded && address_is_loopback(&caller->address));
+}
+
 static struct caller
 find_caller(const struct access *a, struct request *request)
 {
@@ -172,7 +183,7 @@ find_caller(const struct access *a, struct request *request)
 	struct text token = TEXT_NONE;
 
 	caller.has_address = find_client(a, request, &caller.address) == 0;
-	caller.at_home = caller.has_address && is_among(&caller.address, &a->admins);
+	caller.at_home = is_at_home(a, request, &caller);
 	if (request->authorization.p != NULL)
 		token = bearer(request->authorization);
 	else if (a->query_token && request->method != METHOD_POST)

@@ -475,6 +475,21 @@ forget_variable(char *var)
 		explicit_bzero(equals + 1, strlen(equals + 1));
 }
 
+bool
+conf_has_secrets(const struct conf *c)
+{
+	for (size_t i = 0; i < SETTING__MAX; i++) {
+		const char *text = c->values[i].text;
+
+		/* A URL may have its password before the @, or in the query. */
+		if ((settings[i].flags & SETTING_SECRET) != 0
+			? text[0] != '\0'
+			: (settings[i].flags & SETTING_URL) != 0 && strpbrk(text, "@?") != NULL)
+			return true;
+	}
+	return false;
+}
+
 void
 conf_forget_secrets(struct conf *c)
 {

@@ -74,6 +74,9 @@ int64_t conf_int(
     const struct conf *c, enum setting s); /* number, boolean, duration in ms, size in bytes, mode, choice */
 const char *conf_str(const struct conf *c, enum setting s); /* any type, as given; "" when empty */
 
+/* Whether there is a password among the settings; a URL counts when it may have one. */
+bool conf_has_secrets(const struct conf *c);
+
 /*
  * Overwrites the passwords that this process has read, here and in its environment: for a process that must not lose what it does not need. Settings that are
  * secret are empty afterwards, and so are URLs.

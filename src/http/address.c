@@ -42,3 +42,13 @@ address_within(const struct address *a, const struct address *network)
 		return false;
 	return left == 0 || (a->bytes[whole] & mask) == (network->bytes[whole] & mask);
 }
+
+bool
+address_is_loopback(const struct address *a)
+{
+	static const struct address networks[] = { { .bytes = { [10] = 0xff, [11] = 0xff, [12] = 127 },
+						       .bits = 96 + 8 },
+		{ .bytes = { [15] = 1 }, .bits = 128 } };
+
+	return address_within(a, &networks[0]) || address_within(a, &networks[1]);
+}

@@ -17,5 +17,6 @@ struct address {
 
 int address_parse(struct text t, struct address *out); /* -1: neither an address nor a network */
 bool address_within(const struct address *a, const struct address *network);
+bool address_is_loopback(const struct address *a);
 
 #endif

@@ -43,6 +43,18 @@ has_control(struct text t)
 	return false;
 }
 
+/* What proxies add, each in its own words; whether it is true does not matter here. */
+static bool
+is_forwarded(request_var_fn var, void *arg)
+{
+	static const char *const names[] = { "HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_VIA" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (var(arg, names[i], 0) != NULL)
+			return true;
+	return false;
+}
+
 /* A header that can be trusted to be the only one of its name, or an empty one and a request that is malformed. */
 static int
 take_header(struct request *r, request_var_fn var, void *arg, const char *name, struct text *out)
@@ -87,6 +99,7 @@ take_headers(struct request *r, request_var_fn var, void *arg)
 			return -1;
 	if (take_header(r, var, arg, "CONTENT_LENGTH", &length) != 0)
 		return -1;
+	r->forwarded = is_forwarded(var, arg);
 	/* Most installations do not use it, and proxies do send it twice. */
 	r->forwarded_twice = var(arg, "HTTP_X_FORWARDED_FOR", 1) != NULL;
 	if (!r->forwarded_twice && take_header(r, var, arg, "HTTP_X_FORWARDED_FOR", &r->forwarded_for) != 0)

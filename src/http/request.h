@@ -54,6 +54,7 @@ struct request {
 	int64_t content_length; /* -1: not said */
 	bool preflight; /* OPTIONS of a browser that asks before it sends what it means to */
 	bool forwarded_twice; /* X-Forwarded-For was: to be refused where it counts */
+	bool forwarded; /* some proxy says that it asks for somebody else */
 	bool token_in_query; /* the route takes the parameter `token`, whatever its row says */
 	const struct resume *resume; /* NULL: it has just come */
 	const char *malformed; /* NULL, or what is wrong with it: answered 400 */

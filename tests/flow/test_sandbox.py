@@ -33,13 +33,13 @@ def has_landlock():
 class Gateway:
     """tickgate.fcgi alone."""
 
-    def __init__(self, directory, *settings, env=None, arguments=()):
+    def __init__(self, directory, *settings, env=None, arguments=(), under=()):
         self.where, self.log = directory + "/s", directory + "/log"
         options = [f"paths.state_dir={directory}/state", f"paths.run_dir={directory}/run", *settings]
         for name in ("state", "run"):
             os.makedirs(f"{directory}/{name}", exist_ok=True)
         with open(self.log, "wb") as log:
-            self.process = subprocess.Popen([f"{BUILD}/tickgate.fcgi", "--listen", self.where, "--workers", "1",
+            self.process = subprocess.Popen([*under, f"{BUILD}/tickgate.fcgi", "--listen", self.where, "--workers", "1",
                                              *(word for o in options for word in ("-o", o)), *arguments], stderr=log, env={**os.environ, **(env or {})})
         deadline = time.monotonic() + 20 * SLOW
         while not self.is_up():
@@ -106,7 +106,16 @@ def test_what_the_kernel_says_of_a_worker(alone):
     g = alone()
     status = pathlib.Path(f"/proc/{g.worker()}/status").read_text()
     assert re.search(r"^NoNewPrivs:\s+1$", status, re.M)
-    assert re.search(r"^Max core file size\s+0\s+0\s", pathlib.Path(f"/proc/{g.worker()}/limits").read_text(), re.M)
+    for pid in (g.worker(), g.process.pid):
+        assert re.search(r"^Max core file size\s+0\s+0\s", pathlib.Path(f"/proc/{pid}/limits").read_text(), re.M)
+
+
+@pytest.mark.parametrize("setting, readable", [("redis.password=" + SECRET, False), ("publish.url=redis://:x@127.0.0.1/0", False), ("log.level=info", True)])
+def test_the_parent_with_a_password_cannot_be_read(alone, setting, readable):
+    """Neither by core dump, which systemd takes whatever the limit says, nor by another process of its user."""
+    as_anybody = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
+    g = alone(setting, under=as_anybody)
+    assert (subprocess.run([*as_anybody, "cat", f"/proc/{g.process.pid}/environ"], capture_output=True).returncode == 0) == readable
 
 
 def test_it_is_never_off_silently(alone):

@@ -379,9 +379,18 @@ def test_admin_resources(launch, redis_server, tmp_path, tokens):
     assert rejects(forwarded="192.0.2.7, unknown") == 401 and rejects(forwarded="192.0.2.0/24") == 401
 
 
-def test_forwarded_for_counts_from_trusted_proxies_only(service):
-    assert service.get("/v1/rejects", headers={"X-Forwarded-For": "198.51.100.7"}).status_code == 200
+def test_forwarded_for_counts_from_trusted_proxies_only(launch, redis_server, tmp_path):
+    service = launch("--redis", redis_server.url, "--state", tmp_path / "state", "--no-demo", "-o", "access.admin_addresses=192.0.2.0/24")
+    assert service.get("/v1/rejects", headers={"X-Forwarded-For": "192.0.2.7"}).status_code == 403
+
+
+@pytest.mark.parametrize("name, value", [("X-Forwarded-For", "198.51.100.7"), ("X-Forwarded-For", "127.0.0.1"), ("X-Real-IP", "198.51.100.7"),
+                                         ("Forwarded", "for=198.51.100.7"), ("Via", "1.1 proxy")])
+def test_what_a_proxy_on_this_machine_passes_on_is_not_at_home(service, name, value):
+    """Nobody has said that it is a proxy: all that comes through it has the address 127.0.0.1."""
     assert service.get("/v1/rejects").status_code == 200
+    problem(service.get("/v1/rejects", headers={name: value}), 403, "forbidden")
+    assert service.get("/v1/patterns", headers={name: value}).status_code == 200
 
 
 def test_our_own_errors_are_told_and_not_stored(writable, redis_server, tmp_path):

@@ -53,12 +53,31 @@ test_what_lies_within(void **state)
 	}
 }
 
+static void
+test_what_is_loopback(void **state)
+{
+	static const struct {
+		const char *address;
+		bool loopback;
+	} rows[] = { { "127.0.0.1", true }, { "127.255.0.1", true }, { "::1", true }, { "::ffff:127.0.0.1", true },
+		{ "126.255.255.255", false }, { "128.0.0.1", false }, { "::", false }, { "::2", false },
+		{ "::127.0.0.1", false }, { "2001:db8::1", false } };
+	struct address a;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(address_parse(text_of(rows[i].address), &a), 0);
+		assert_int_equal(address_is_loopback(&a), rows[i].loopback);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_is_an_address),
 		cmocka_unit_test(test_what_lies_within),
+		cmocka_unit_test(test_what_is_loopback),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
