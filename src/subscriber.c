@@ -479,7 +479,7 @@ prepare(struct subscriber *s, struct err *e)
 	log_set_level((enum log_level)(LOG_LEVEL_ERROR + conf_int(c, SETTING_LOG_LEVEL)));
 	if (read_settings(s, e) != 0)
 		return -1;
-	sandbox_no_dumps(s->target.password[0] != '\0');
+	sandbox_no_dumps(conf_has_secrets(c)); /* its own errors may go out with another password */
 	herald_instance(conf_str(c, SETTING_PATHS_RUN_DIR), s->instance);
 	s->lock_fd = run_lock(conf_str(c, SETTING_PATHS_RUN_DIR), e);
 	if (s->lock_fd < 0)

@@ -43,20 +43,21 @@ struct herald {
 void
 herald_instance(const char *run_dir, char out[INSTANCE_SIZE_HERALD])
 {
-	char host[256] = "", boot[64] = "", real[4096];
-	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? 0 : read(fd, boot, sizeof(boot) - 1);
+	char host[256] = "", machine[64] = "", real[4096];
+	/* Not the kernel's boot id: where units hide /proc/sys from one program and not from the other, both would take each other for strangers. */
+	int fd = open("/etc/machine-id", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, machine, sizeof(machine) - 1);
 	uint64_t h;
 
 	if (fd >= 0)
 		close(fd);
-	boot[n < 0 ? 0 : n] = '\0';
+	machine[n < 0 ? 0 : n] = '\0';
 	if (gethostname(host, sizeof(host) - 1) != 0)
 		host[0] = '\0';
 	/* Processes may name the same directory differently. */
 	if (realpath(run_dir, real) == NULL)
 		snprintf(real, sizeof(real), "%s", run_dir);
-	h = text_hash(text_of(real), text_hash(text_of(host), text_hash(text_of(boot), 0)));
+	h = text_hash(text_of(real), text_hash(text_of(host), text_hash(text_of(machine), 0)));
 	snprintf(out, INSTANCE_SIZE_HERALD, "%016llx", (unsigned long long)h);
 }
 

@@ -12,7 +12,7 @@
 
 #define INSTANCE_SIZE_HERALD 17
 
-/* Who we are to ourselves: the same in all processes of this machine that share `run_dir`, until it is booted again; other installations differ. */
+/* Who we are to ourselves: the same in all processes of this machine that share `run_dir`, also where one cannot see /proc; other installations differ. */
 void herald_instance(const char *run_dir, char out[INSTANCE_SIZE_HERALD]);
 
 struct herald;
