@@ -16,8 +16,8 @@
 
 #define DB_FILE "tickgate.db" /* in paths.state_dir */
 #define DB_SCHEMA_VERSION 1
-#define DB_PAGE_BYTES 16384 /* of a file that we make */
-#define DB_PAGE_SIZE "16384"
+#define DB_PAGE_BYTES 4096 /* of a file that we make */
+#define DB_PAGE_SIZE "4096"
 
 enum db_mode {
 	DB_WRITER, /* creates the file (0640) and schema; WAL, PERSIST_WAL, synchronous NORMAL, secure_delete off, no automatic checkpoints */

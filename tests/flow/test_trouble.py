@@ -105,7 +105,7 @@ def test_damage_that_only_readers_meet_begins_a_new_log(service, redis_server, t
     simulate(redis_server.url, "--rate", 0, "--count", 3000, "--seed", 9).communicate(timeout=60)
     until(lambda: service.received() >= 3000, "all are counted")
     old = service.json("/v1/patterns")["cursor"]
-    for name, keep in (("tickgate.db", 16384), ("tickgate.db-wal", 32)):
+    for name, keep in (("tickgate.db", 4096), ("tickgate.db-wal", 32)):
         path = tmp_path / "state" / name
         with open(path, "r+b") as f:
             f.seek(keep)
