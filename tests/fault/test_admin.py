@@ -136,6 +136,30 @@ def test_no_permission_for_a_channel(start, redis):
     assert p.line("channel_refused", "tickstock:patterns:streaming") is None
 
 
+def documented_user(redis, name):
+    """Makes the user `name` of Redis as docs/deploy.md says it."""
+    line = re.search(rf"\bACL SETUSER {name} [^\n`]*", (ROOT / "docs/deploy.md").read_text()).group(0)
+    assert redis(*line.split()) == "OK", line
+
+
+@pytest.mark.parametrize("database", [0, 1])
+def test_the_permissions_of_the_deployment_guide_let_it_listen(start, redis, database):
+    documented_user(redis, "tickgate")
+    p = start("tickgate-subscriber", url=f"redis://tickgate:PASSWORD@127.0.0.1:{redis.port}/{database}")
+    assert "channels=10 of=10" in p.says("redis_subscribed")
+    assert p.line("channel_refused") is None and p.line("redis_down") is None
+
+
+def test_the_permissions_of_the_deployment_guide_let_it_publish_and_nothing_else(redis):
+    documented_user(redis, "tickgate-pub")
+    commands = "MULTI\nDISCARD\nPING\nMULTI\nPUBLISH tickstock:market:ticks a\nPUBLISH tickstock:errors b\nEXEC\nPUBLISH tickstock:x c\nKEYS *\n"
+    said = subprocess.run(["redis-cli", "-p", str(redis.port), "--user", "tickgate-pub", "--pass", "PASSWORD", "--no-auth-warning"],
+                          input=commands, capture_output=True, text=True, timeout=30, check=True).stdout.split("\n")
+    assert said[:8] == ["OK", "OK", "PONG", "OK", "QUEUED", "QUEUED", "0", "0"], said
+    refused = [line for line in said[8:] if line]
+    assert len(refused) == 2 and all(line.startswith("NOPERM") for line in refused), said
+
+
 def as_nobody():
     if os.geteuid() != 0:
         pytest.skip("root is needed to run a program as another user")
