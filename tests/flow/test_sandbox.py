@@ -30,6 +30,14 @@ def has_landlock():
             g.close()
 
 
+AS_ANYBODY = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
+
+
+def can_be_read(pid):
+    """By a process of the same user, with no more rights than it."""
+    return subprocess.run([*AS_ANYBODY, "cat", f"/proc/{pid}/environ"], capture_output=True).returncode == 0
+
+
 class Gateway:
     """tickgate.fcgi alone."""
 
@@ -113,9 +121,20 @@ def test_what_the_kernel_says_of_a_worker(alone):
 @pytest.mark.parametrize("setting, readable", [("redis.password=" + SECRET, False), ("publish.url=redis://:x@127.0.0.1/0", False), ("log.level=info", True)])
 def test_the_parent_with_a_password_cannot_be_read(alone, setting, readable):
     """Neither by core dump, which systemd takes whatever the limit says, nor by another process of its user."""
-    as_anybody = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
-    g = alone(setting, under=as_anybody)
-    assert (subprocess.run([*as_anybody, "cat", f"/proc/{g.process.pid}/environ"], capture_output=True).returncode == 0) == readable
+    g = alone(setting, under=AS_ANYBODY)
+    assert can_be_read(g.process.pid) == readable
+
+
+@pytest.mark.parametrize("setting, readable", [("publish.password=" + SECRET, False), ("log.level=info", True)])
+def test_the_subscriber_with_a_password_cannot_be_read(tmp_path, setting, readable):
+    """Its own errors may go out with another password than that by which it listens."""
+    words = [word for o in (f"paths.state_dir={tmp_path}", f"paths.run_dir={tmp_path}", "redis.url=redis://127.0.0.1:1/0", setting) for word in ("-o", o)]
+    with subprocess.Popen([*AS_ANYBODY, f"{BUILD}/tickgate-subscriber", "-c", "/dev/null", *words], stderr=subprocess.DEVNULL) as subscriber:
+        try:
+            until((tmp_path / "state.json").exists, "it has started")
+            assert can_be_read(subscriber.pid) == readable
+        finally:
+            subscriber.terminate()
 
 
 def test_it_is_never_off_silently(alone):
