@@ -12,7 +12,7 @@
 
 #define PATH_SIZE 4096
 
-/* A directory that is not there yet will be made later, and no rule can be added then: the one that it will be in stands for it. */
+/* A directory that is not there yet will be made later, and no rule can be added then: the nearest that it will be in stands for it. */
 static const char *
 existing(const char *dir, char parent[PATH_SIZE])
 {
@@ -20,10 +20,13 @@ existing(const char *dir, char parent[PATH_SIZE])
 
 	if (access(dir, F_OK) == 0 || (size_t)snprintf(parent, PATH_SIZE, "%s", dir) >= PATH_SIZE)
 		return dir;
-	slash = strrchr(parent, '/');
-	if (slash == NULL || slash == parent)
-		return dir;
-	*slash = '\0';
+	do {
+		slash = strrchr(parent, '/');
+		/* Everything is not what was meant. */
+		if (slash == NULL || slash == parent)
+			return dir;
+		*slash = '\0';
+	} while (access(parent, F_OK) != 0);
 	log_event(LOG_LEVEL_WARNING, "sandbox_wide", log_str("missing", dir), log_str("readable", parent));
 	return parent;
 }

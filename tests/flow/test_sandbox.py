@@ -141,14 +141,16 @@ def test_it_is_never_off_silently(alone):
     assert 'sandbox_off program=tickgate.fcgi why="gateway.sandbox = no"' in alone("gateway.sandbox=no").text()
 
 
-def test_directories_that_are_made_later(launch, redis_server, tmp_path):
+@pytest.mark.parametrize("later", ["later", "not/yet/there"])
+def test_directories_that_are_made_later(redis_server, later):
     """A worker that starts before there is a log still sees it come."""
     with tempfile.TemporaryDirectory() as d:
-        g = Gateway(d, f"paths.state_dir={d}/later", f"paths.run_dir={d}/run")
+        os.mkdir(f"{d}/here")
+        g = Gateway(d, f"paths.state_dir={d}/here/{later}", f"paths.run_dir={d}/run")
         try:
             assert fcgi.request(g.where, "/v1/patterns")[0] == 503
-            os.mkdir(f"{d}/later")
-            subscriber = subprocess.Popen([f"{BUILD}/tickgate-subscriber", "-o", f"paths.state_dir={d}/later", "-o", f"paths.run_dir={d}/run",
+            os.makedirs(f"{d}/here/{later}")
+            subscriber = subprocess.Popen([f"{BUILD}/tickgate-subscriber", "-o", f"paths.state_dir={d}/here/{later}", "-o", f"paths.run_dir={d}/run",
                                            "-o", f"redis.url={redis_server.url}"], stderr=subprocess.DEVNULL)
             try:
                 until(lambda: fcgi.request(g.where, "/v1/patterns")[0] == 200, "the log is read")
