@@ -43,6 +43,14 @@ address_within(const struct address *a, const struct address *network)
 	return left == 0 || (a->bytes[whole] & mask) == (network->bytes[whole] & mask);
 }
 
+struct text
+address_client(const struct address *a)
+{
+	static const struct address ipv4 = { .bytes = { [10] = 0xff, [11] = 0xff }, .bits = 96 };
+
+	return (struct text){ (const char *)a->bytes, address_within(a, &ipv4) ? 16 : 8 };
+}
+
 bool
 address_is_loopback(const struct address *a)
 {

@@ -17,6 +17,8 @@ struct address {
 
 int address_parse(struct text t, struct address *out); /* -1: neither an address nor a network */
 bool address_within(const struct address *a, const struct address *network);
+/* What tells one client from another, borrowed: of IPv6 the /64, which is the least that a customer has, and in which he could come from another address each time. */
+struct text address_client(const struct address *a);
 bool address_is_loopback(const struct address *a);
 
 #endif

@@ -1,7 +1,6 @@
 /* limits - see limits.h. */
 #include "http/limits.h"
 
-#include <string.h>
 #include <sys/random.h>
 
 #include "base/text.h"
@@ -19,17 +18,10 @@ limits_init(struct limits *l, struct err *e)
 	return -1;
 }
 
-/* An IPv6 customer has a /64 at least, and could come from another address each time. */
 static uint64_t
 hash_of(const struct limits *l, const struct address *client)
 {
-	static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
-	size_t n;
-
-	if (client == NULL)
-		return text_hash(TEXT("?"), l->seed);
-	n = memcmp(client->bytes, mapped, sizeof(mapped)) == 0 ? 16 : 8;
-	return text_hash((struct text){ (const char *)client->bytes, n }, l->seed);
+	return text_hash(client == NULL ? TEXT("?") : address_client(client), l->seed);
 }
 
 /*

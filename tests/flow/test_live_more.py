@@ -199,6 +199,13 @@ def test_one_address_has_its_share(run, opened):
     w.close()
 
 
+def test_all_of_a_64_have_one_share(run, opened):
+    service = run("live.max_per_address=1", "access.trusted_proxies=127.0.0.1")
+    opened(service, headers={"X-Forwarded-For": "2001:db8:0:1::1"}).next()
+    assert service.get("/v1/stream", headers={"X-Forwarded-For": "2001:db8:0:1::2"}).status_code == 429
+    assert opened(service, headers={"X-Forwarded-For": "2001:db8:0:2::1"}).next().event == "hello"
+
+
 def test_symbols_of_one_stream(run):
     service = run("live.max_symbols=2")
     answer = service.get("/v1/stream?symbols=A,B,C")

@@ -71,6 +71,25 @@ test_what_is_loopback(void **state)
 	}
 }
 
+static void
+test_what_is_one_client(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		bool one;
+	} rows[] = { { "2001:db8:0:1::1", "2001:db8:0:1:ffff:ffff:ffff:ffff", true },
+		{ "2001:db8:0:1::1", "2001:db8:0:2::1", false }, { "192.0.2.1", "192.0.2.2", false },
+		{ "192.0.2.1", "::ffff:192.0.2.1", true }, { "192.0.2.1", "::", false } };
+	struct address a, b;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(address_parse(text_of(rows[i].a), &a), 0);
+		assert_int_equal(address_parse(text_of(rows[i].b), &b), 0);
+		assert_int_equal(text_eq(address_client(&a), address_client(&b)), rows[i].one);
+	}
+}
+
 int
 main(void)
 {
@@ -78,6 +97,7 @@ main(void)
 		cmocka_unit_test(test_what_is_an_address),
 		cmocka_unit_test(test_what_lies_within),
 		cmocka_unit_test(test_what_is_loopback),
+		cmocka_unit_test(test_what_is_one_client),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
