@@ -84,10 +84,15 @@ conns_ready(struct conns *c, struct conn *conn)
 void
 conns_queue(struct conns *c, int fd)
 {
+	bool wake;
+
 	pthread_mutex_lock(&c->lock);
 	c->queue[(c->head + c->n_queued++) % CONNS_MAX] = fd;
-	pthread_cond_signal(&c->more);
+	wake = c->n_idle > 0;
 	pthread_mutex_unlock(&c->lock);
+	/* Not under the lock, on which the thread that wakes would stop at once. */
+	if (wake)
+		pthread_cond_signal(&c->more);
 }
 
 int
@@ -96,8 +101,10 @@ conns_take(struct conns *c)
 	int fd = -1;
 
 	pthread_mutex_lock(&c->lock);
+	c->n_idle++;
 	while (c->n_queued == 0 && !c->closed)
 		pthread_cond_wait(&c->more, &c->lock);
+	c->n_idle--;
 	if (c->n_queued > 0) {
 		fd = c->queue[c->head];
 		c->head = (c->head + 1) % CONNS_MAX;

@@ -28,6 +28,7 @@ struct conns {
 	pthread_cond_t more;
 	int queue[CONNS_MAX]; /* a ring of descriptors */
 	unsigned head, n_queued;
+	unsigned n_idle; /* threads in conns_take() */
 	bool closed; /* nothing will be queued any more */
 };
 
