@@ -110,7 +110,7 @@ def test_a_setting_that_the_programs_refuse_ends_the_run(launch):
     assert "redis.colour" in service.log.read_text()
 
 
-@pytest.mark.parametrize("command", ["fuzz", "soak", "dance"])
+@pytest.mark.parametrize("command", ["fuzz", "dance"])
 def test_commands_that_do_not_exist_are_refused(command):
     done = refused(command=("./dev", command))
     assert done.returncode == 2 and done.stderr.strip()

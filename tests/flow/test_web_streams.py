@@ -85,15 +85,17 @@ def test_a_follower_that_comes_back_by_id_misses_and_repeats_nothing(streaming, 
 
 
 def test_a_waiting_request_is_answered_by_the_next_event(streaming, redis_server, record_property):
-    took = []
+    took, after = [], streaming.json("/v1/patterns")["cursor"]
     for i in range(5):
-        after = streaming.json("/v1/patterns")["cursor"]
         w = Waiting(streaming.port, f"{streaming.mount}/v1/patterns?after={after}&wait=20", {"Accept-Encoding": "identity"})
         # It is parked by now or will be in a moment: either way the next event answers it.
         before = time.monotonic()
         publish(redis_server, 1, i)
-        assert [e["symbol"] for e in w.json()["data"]] == [f"S{i}"]
+        answer = w.json()
+        assert [e["symbol"] for e in answer["data"]] == [f"S{i}"]
         took.append(time.monotonic() - before)
+        # Not a new list's cursor: another worker may learn of the event a moment later than the one that answered.
+        after = answer["cursor"]
         w.close()
     record_property("median_ms", round(statistics.median(took) * 1000, 1))
     assert statistics.median(took) < 0.1 * SLOW, took
