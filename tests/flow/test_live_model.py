@@ -594,7 +594,8 @@ def test_everybody_gets_everything_once_and_in_order(world):
                 clients.remove(c)
                 for name in sums:
                     sums[name] += getattr(c.account, name)
-            elif c.rng.random() < 0.12:
-                c.rest, c.dozed = c.rng.choice((2, 16)), True
+            elif c.rng.random() < 0.2:
+                c.rest, c.dozed = c.rng.choice((2, 16, 16)), True
     print(f"seed {SEED}: {made} clients, {sums}, {happened}")
-    assert sums["delivered"] > made and (SCENARIOS < 1000 or (sums["resets"] > 10 and sums["drops"] > 3))
+    # That there was something to be told: how often a sleeper is overtaken by retention depends on the machine; it is some ten times.
+    assert sums["delivered"] > made and (SCENARIOS < 1000 or (sums["resets"] > 10 and sums["drops"] > 0))
