@@ -12,122 +12,14 @@
 #include <inttypes.h>
 #include <jansson.h>
 
-#include "../store/made_log.h"
-#include "api/api.h"
+#include "api_fixture.h"
 #include "base/clock.h"
-
-#define EVENTS 1000
-
-struct fixture {
-	struct made_log log;
-	struct conf conf;
-	struct api *api;
-	struct reply reply;
-	json_t *json; /* of the last answer */
-};
-
-struct asked {
-	const char *path, *query;
-};
-
-static const char *
-variable(void *arg, const char *name, unsigned nth)
-{
-	const struct asked *asked = arg;
-
-	if (nth > 0)
-		return NULL;
-	if (strcmp(name, "REQUEST_METHOD") == 0)
-		return "GET";
-	if (strcmp(name, "PATH_INFO") == 0)
-		return asked->path;
-	if (strcmp(name, "SCRIPT_NAME") == 0)
-		return "";
-	if (strcmp(name, "QUERY_STRING") == 0)
-		return asked->query;
-	if (strcmp(name, "REMOTE_ADDR") == 0)
-		return "192.0.2.1";
-	return NULL;
-}
-
-/* Asks, checks the status, and parses the answer. Borrowed until the next call. */
-static json_t *
-ask(struct fixture *f, int status, const char *path, const char *query)
-{
-	struct asked asked = { path, query };
-	struct request request;
-	json_error_t why;
-	struct err e;
-
-	json_decref(f->json);
-	reply_clear(&f->reply);
-	assert_int_equal(request_init(&request, variable, &asked, "", &e), 0);
-	api_handle(f->api, &request, &f->reply);
-	request_fini(&request);
-	if (f->reply.status != status)
-		fail_msg("%s?%s: %d %s", path, query, f->reply.status, buf_cstr(&f->reply.body));
-	f->json = json_loadb(f->reply.body.p, f->reply.body.len, 0, &why);
-	if (f->json == NULL)
-		fail_msg("%s?%s: %s in %s", path, query, why.text, buf_cstr(&f->reply.body));
-	return f->json;
-}
-
-static int
-set_up(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-	const struct conf_program program = { .name = "test", .summary = "test", .mask = SETTING_FOR_GATEWAY };
-	char state_dir[128], run_dir[128];
-	char *argv[] = { (char *)"test", (char *)"-o", state_dir, (char *)"-o", run_dir, NULL };
-	enum conf_action action;
-	struct err e = { .text = "" };
-
-	made_log_init(&f->log, EVENTS, 40, 900, 700);
-	snprintf(state_dir, sizeof(state_dir), "paths.state_dir=%s", f->log.dir);
-	snprintf(run_dir, sizeof(run_dir), "paths.run_dir=%s", f->log.dir);
-	if (conf_load(&f->conf, &program, 5, argv, &action, &e) != 0 ||
-	    (f->api = api_new(&f->conf, NULL, &e)) == NULL) {
-		fprintf(stderr, "%s\n", e.text);
-		return -1;
-	}
-	reply_init(&f->reply);
-	*state = f;
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	struct fixture *f = *state;
-
-	json_decref(f->json);
-	reply_fini(&f->reply);
-	api_free(f->api);
-	conf_fini(&f->conf);
-	made_log_fini(&f->log);
-	free(f);
-	return 0;
-}
-
-static const char *
-text_at(json_t *answer, const char *key)
-{
-	const char *text = json_string_value(json_object_get(answer, key));
-
-	return text == NULL ? "(null)" : text;
-}
 
 static int64_t
 number_at(json_t *answer, const char *key)
 {
 	assert_true(json_is_integer(json_object_get(answer, key)));
 	return json_integer_value(json_object_get(answer, key));
-}
-
-static bool
-has_header(struct fixture *f, const char *line)
-{
-	return strstr(buf_cstr(&f->reply.head), line) != NULL;
 }
 
 static void
