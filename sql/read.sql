@@ -14,17 +14,22 @@ SELECT version, epoch, next_seq, indexed_to, tallied_to, committed_us FROM log W
 -- name: read_kinds
 SELECT kind, events, bytes, trimmed_to, newest, newest_visible FROM kinds WHERE kind BETWEEN 0 AND 6;
 
--- A piece of one symbol's index, newest first: `below` is exclusive, `from` inclusive.
--- name: symbol_newest
-SELECT seq FROM by_symbol
-WHERE symbol = :symbol AND kind = :kind AND seq >= :from AND seq < :below
-ORDER BY seq DESC LIMIT :n;
+-- The newest places of one symbol.
+-- name: places_open
+SELECT first, places FROM by_symbol_open WHERE symbol = :symbol;
 
--- The same, oldest first.
--- name: symbol_oldest
-SELECT seq FROM by_symbol
-WHERE symbol = :symbol AND kind = :kind AND seq >= :from AND seq < :below
-ORDER BY seq LIMIT :n;
+-- Those before them, newest first: every row that begins below :below.
+-- name: places_newest
+SELECT first, last, kinds, places FROM by_symbol
+WHERE symbol = :symbol AND first < :below
+ORDER BY first DESC LIMIT :n;
+
+-- The same, oldest first: from the row on in which :from lies, or would.
+-- name: places_oldest
+SELECT first, last, kinds, places FROM by_symbol
+WHERE symbol = :symbol AND first >= ifnull((SELECT first FROM by_symbol
+    WHERE symbol = :symbol AND first <= :from ORDER BY first DESC LIMIT 1), :from)
+ORDER BY first LIMIT :n;
 
 -- A piece of one kind's index: events_kind alone is read, no row.
 -- name: kind_newest

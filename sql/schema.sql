@@ -13,7 +13,7 @@ CREATE TABLE log (
     committed_us  INTEGER NOT NULL,   -- everything received up to this time is in the log
     dev           INTEGER NOT NULL,   -- st_dev and st_ino of this very file: a restored copy has others
     ino           INTEGER NOT NULL,
-    indexed_to    INTEGER NOT NULL,   -- by_symbol holds every event up to this seq; what is above is the tail
+    indexed_to    INTEGER NOT NULL,   -- by_symbol and by_symbol_open hold every event up to this seq; above is the tail
     tallied_to    INTEGER NOT NULL    -- symbols, latest and rollups count every event up to this seq
 ) STRICT;
 
@@ -41,13 +41,23 @@ CREATE TABLE events (
 -- The newest of a kind, for lists without symbols.
 CREATE INDEX events_kind ON events (kind, seq);
 
--- The newest of a symbol. A table of its own, filled behind the log in sorted runs, since an index that is
--- kept in every commit costs three times as much; follows at once when calm, lags by at most 20,000 rows under load.
+-- The newest of a symbol: its places in the log, 64 to a row, packed as src/store/bundle.h says. Tables of their own, filled behind
+-- the log in sorted runs, since an index that is kept in every commit costs three times as much; they follow at once when calm, lag by at most
+-- 20,000 rows under load. Two of them, so that a run writes few pages whatever the log holds: each symbol's newest places are in the
+-- first, and what is full there goes to the second. Both may hold places that retention has removed (seq <= kinds.trimmed_to) for a while.
+CREATE TABLE by_symbol_open (
+    symbol        TEXT    PRIMARY KEY,
+    first         INTEGER NOT NULL,   -- seq of the first place; above those of by_symbol
+    places        BLOB    NOT NULL
+) WITHOUT ROWID, STRICT;
+
 CREATE TABLE by_symbol (
     symbol        TEXT    NOT NULL,
-    kind          INTEGER NOT NULL,
-    seq           INTEGER NOT NULL,
-    PRIMARY KEY (symbol, kind, seq)
+    first         INTEGER NOT NULL,
+    last          INTEGER NOT NULL,   -- seq of the last place; below the next row's first
+    kinds         INTEGER NOT NULL,   -- the kinds that are in it, bit 1 << kind
+    places        BLOB    NOT NULL,
+    PRIMARY KEY (symbol, first)
 ) WITHOUT ROWID, STRICT;
 
 -- A sparse index from receive time to seq: a row every 256 events or every second, whichever is rarer.

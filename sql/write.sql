@@ -99,9 +99,31 @@ WHERE seq > :after ORDER BY seq;
 -- ---- index.c ----
 
 -- name: index_tail
-INSERT INTO by_symbol (symbol, kind, seq)
-SELECT symbol, kind, seq FROM events WHERE seq > :after AND seq <= :to AND symbol IS NOT NULL
-ORDER BY symbol, kind, seq;
+SELECT seq, kind, symbol FROM events WHERE seq > :after AND seq <= :to AND symbol IS NOT NULL ORDER BY seq LIMIT :n;
+
+-- name: open_select
+SELECT first, places FROM by_symbol_open WHERE symbol = :symbol;
+
+-- name: open_put
+REPLACE INTO by_symbol_open (symbol, first, places) VALUES (:symbol, :first, :places);
+
+-- name: places_insert
+INSERT INTO by_symbol (symbol, first, last, kinds, places) VALUES (:symbol, :first, :last, :kinds, :places);
+
+-- ---- sweep.c ----
+
+-- name: sweep_open
+SELECT symbol, first, places FROM by_symbol_open WHERE symbol > :symbol ORDER BY symbol LIMIT :n;
+
+-- name: sweep_places
+SELECT symbol, first, kinds, places FROM by_symbol WHERE (symbol, first) > (:symbol, :first)
+ORDER BY symbol, first LIMIT :n;
+
+-- name: open_delete
+DELETE FROM by_symbol_open WHERE symbol = :symbol;
+
+-- name: places_delete
+DELETE FROM by_symbol WHERE symbol = :symbol AND first = :first;
 
 -- ---- tallies.c ----
 
@@ -141,9 +163,6 @@ DELETE FROM events WHERE seq <= :to;
 
 -- name: events_delete_kind
 DELETE FROM events WHERE seq IN (SELECT seq FROM events INDEXED BY events_kind WHERE kind = :kind AND seq <= :to);
-
--- name: by_symbol_delete
-DELETE FROM by_symbol WHERE symbol = :symbol AND kind = :kind AND seq <= :to;
 
 -- name: symbol_subtract
 UPDATE symbols SET patterns = patterns - :patterns, indicators = indicators - :indicators, alerts = alerts - :alerts,

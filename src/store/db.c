@@ -269,6 +269,14 @@ db_bind_text(sqlite3_stmt *st, const char *name, struct text v)
 }
 
 int
+db_bind_blob(sqlite3_stmt *st, const char *name, struct text v)
+{
+	return sqlite3_bind_blob64(st, sqlite3_bind_parameter_index(st, name), v.p, v.n, SQLITE_STATIC) == SQLITE_OK
+	    ? 0
+	    : -1;
+}
+
+int
 db_bind_real(sqlite3_stmt *st, const char *name, double v)
 {
 	/* SQLite binds a NAN as NULL by itself. */
@@ -305,6 +313,14 @@ db_column_text(sqlite3_stmt *st, int column)
 	const char *p = (const char *)sqlite3_column_text(st, column);
 
 	/* The length must be asked for after the text. */
+	return p == NULL ? TEXT_NONE : (struct text){ p, (size_t)sqlite3_column_bytes(st, column) };
+}
+
+struct text
+db_column_blob(sqlite3_stmt *st, int column)
+{
+	const char *p = sqlite3_column_blob(st, column);
+
 	return p == NULL ? TEXT_NONE : (struct text){ p, (size_t)sqlite3_column_bytes(st, column) };
 }
 

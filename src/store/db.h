@@ -15,7 +15,7 @@
 #include "store/sql_gen.h"
 
 #define DB_FILE "tickgate.db" /* in paths.state_dir */
-#define DB_SCHEMA_VERSION 1
+#define DB_SCHEMA_VERSION 2
 #define DB_PAGE_BYTES 4096 /* of a file that we make */
 #define DB_PAGE_SIZE "4096"
 
@@ -40,12 +40,14 @@ sqlite3_stmt *db_stmt(struct db *db, enum sql id, struct err *e);
 /* Bindings by name (":symbol"); an unknown name is a programming error and fails. TEXT_NONE and NAN bind NULL. Text is borrowed until the reset. */
 int db_bind_int(sqlite3_stmt *st, const char *name, int64_t v);
 int db_bind_text(sqlite3_stmt *st, const char *name, struct text v);
+int db_bind_blob(sqlite3_stmt *st, const char *name, struct text v);
 int db_bind_real(sqlite3_stmt *st, const char *name, double v);
 
 /* 1: a row; 0: done, and the statement is reset; -1: error, reset, *e says which (ERR_BUSY, ERR_FULL, ERR_CORRUPT, ERR_STORE). */
 int db_step(struct db *db, sqlite3_stmt *st, struct err *e);
 int db_run(struct db *db, enum sql id, struct err *e); /* a statement without parameters or rows */
 struct text db_column_text(sqlite3_stmt *st, int column); /* borrowed until the next step; TEXT_NONE for NULL */
+struct text db_column_blob(sqlite3_stmt *st, int column); /* the same */
 double db_column_real(sqlite3_stmt *st, int column); /* NAN for NULL */
 
 /* Fills *e from the connection's last error. Always returns -1. */

@@ -1,25 +1,199 @@
 /*
  * index - see index.h.  Called by tend.c between batches.
+ *
+ * A run of events is sorted by symbol and each symbol's places go behind those in its open bundle: one row written for each symbol that
+ * occurs, however many events of it there are, in a small table. A bundle that is full moves to by_symbol. A table with a row for
+ * each event took 20,000 inserts a run, all over 5,000 pages of 1,000,000 events, and as many deletes when they went.
  */
 #include "store/index.h"
 
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/pool.h"
+#include "store/bundle.h"
+#include "store/sweep.h"
 #include "store/writer.h"
+
+#define RUN_ROWS 65536 /* at a time: bounds the memory */
+#define RUN_BYTES (32u << 20)
+
+struct entry { /* an event of the run */
+	uint64_t begin; /* the symbol's first eight bytes as a number, which decides most comparisons */
+	struct text symbol; /* in the pool */
+	int64_t seq;
+	enum kind kind;
+};
+
+struct run {
+	struct pool pool;
+	struct entry *entries; /* in the pool */
+	size_t n;
+	int64_t to; /* everything up to this seq is in it */
+	int64_t rows_made; /* by which the tables have grown */
+};
+
+static uint64_t
+begin_of(struct text t)
+{
+	uint64_t v = 0;
+
+	for (size_t i = 0; i < 8; i++)
+		v = v << 8 | (i < t.n ? (unsigned char)t.p[i] : 0);
+	return v;
+}
+
+static int
+by_symbol(const void *a, const void *b)
+{
+	const struct entry *x = a, *y = b;
+	int d;
+
+	if (x->begin != y->begin)
+		return x->begin < y->begin ? -1 : 1;
+	d = text_cmp(x->symbol, y->symbol);
+	return d != 0 ? d : (x->seq > y->seq) - (x->seq < y->seq);
+}
+
+/* The next rows of the tail, sorted. */
+static int
+collect(struct store *s, struct run *run, int64_t to, struct err *e)
+{
+	sqlite3_stmt *st = db_stmt(&s->db, SQL_INDEX_TAIL, e);
+	int64_t most = to - s->now.indexed_to < RUN_ROWS ? to - s->now.indexed_to : RUN_ROWS;
+	int rc = -1;
+
+	run->entries = pool_array(&run->pool, (size_t)most, sizeof(*run->entries));
+	if (run->entries == NULL)
+		goto no_memory;
+	if (st == NULL || db_bind_int(st, ":after", s->now.indexed_to) != 0 || db_bind_int(st, ":to", to) != 0 ||
+	    db_bind_int(st, ":n", most) != 0)
+		return db_fail(&s->db, "index: bind", e);
+	while ((int64_t)run->n < most && (rc = db_step(&s->db, st, e)) == 1) {
+		struct entry *x = &run->entries[run->n];
+		int kind = sqlite3_column_int(st, 1);
+
+		if (kind < 0 || kind >= KIND__MAX)
+			continue;
+		*x = (struct entry){ .seq = sqlite3_column_int64(st, 0), .kind = (enum kind)kind };
+		x->symbol = pool_text(&run->pool, db_column_text(st, 2));
+		if (x->symbol.p == NULL)
+			goto no_memory;
+		x->begin = begin_of(x->symbol);
+		run->n++;
+	}
+	if (rc < 0)
+		return -1;
+	sqlite3_reset(st);
+	run->to = (int64_t)run->n == RUN_ROWS ? run->entries[run->n - 1].seq : to;
+	qsort(run->entries, run->n, sizeof(*run->entries), by_symbol);
+	return 0;
+no_memory:
+	if (st != NULL)
+		sqlite3_reset(st);
+	err_set(e, ERR_MEMORY, "index: out of memory");
+	return -1;
+}
+
+/* 1: the symbol has an open bundle; 0: *b is empty; -1. */
+static int
+load_open(struct store *s, struct text symbol, struct bundle *b, struct err *e)
+{
+	sqlite3_stmt *st = db_stmt(&s->db, SQL_OPEN_SELECT, e);
+	int rc;
+
+	*b = (struct bundle){ .n = 0 };
+	if (st == NULL || db_bind_text(st, ":symbol", symbol) != 0 || (rc = db_step(&s->db, st, e)) < 0)
+		return -1;
+	if (rc == 0)
+		return 0;
+	rc = bundle_load(b, db_column_blob(st, 1), sqlite3_column_int64(st, 0));
+	sqlite3_reset(st);
+	if (rc == 0)
+		return 1;
+	err_set(e, ERR_CORRUPT, "index: the places of %.*s make no sense", TEXT_ARG(symbol));
+	return -1;
+}
+
+int
+index_put_full(struct store *s, struct text symbol, const struct bundle *b, struct err *e)
+{
+	sqlite3_stmt *st = db_stmt(&s->db, SQL_PLACES_INSERT, e);
+
+	if (st == NULL || db_bind_text(st, ":symbol", symbol) != 0 || db_bind_int(st, ":first", b->first) != 0 ||
+	    db_bind_int(st, ":last", b->last) != 0 || db_bind_int(st, ":kinds", b->kinds) != 0 ||
+	    db_bind_blob(st, ":places", (struct text){ (const char *)b->bytes, b->len }) != 0)
+		return -1;
+	return db_step(&s->db, st, e);
+}
+
+static int
+put_open(struct store *s, struct text symbol, const struct bundle *b, struct err *e)
+{
+	sqlite3_stmt *st = db_stmt(&s->db, SQL_OPEN_PUT, e);
+
+	if (st == NULL || db_bind_text(st, ":symbol", symbol) != 0 || db_bind_int(st, ":first", b->first) != 0 ||
+	    db_bind_blob(st, ":places", (struct text){ (const char *)b->bytes, b->len }) != 0)
+		return -1;
+	return db_step(&s->db, st, e);
+}
+
+/* All of one symbol: entries[from] and those behind it. Returns where the next symbol begins, or 0 when it failed. */
+static size_t
+add_symbol(struct store *s, struct run *run, size_t from, struct err *e)
+{
+	struct text symbol = run->entries[from].symbol;
+	struct bundle b;
+	int had = load_open(s, symbol, &b, e);
+	size_t i = from;
+
+	if (had < 0)
+		return 0;
+	run->rows_made += had == 0;
+	for (; i < run->n && text_eq(run->entries[i].symbol, symbol); i++) {
+		const struct entry *x = &run->entries[i];
+
+		if (b.n > 0 && x->seq <= b.last) {
+			err_set(e, ERR_CORRUPT, "index: the places of %.*s lie ahead of the log", TEXT_ARG(symbol));
+			return 0;
+		}
+		if (b.n == BUNDLE_PLACES) {
+			if (index_put_full(s, symbol, &b, e) != 0)
+				return 0;
+			run->rows_made++;
+			b = (struct bundle){ .n = 0 };
+		}
+		bundle_add(&b, x->seq, x->kind);
+	}
+	return put_open(s, symbol, &b, e) != 0 ? 0 : i;
+}
+
+/* One run, up to `to` or as far as fits. */
+static int
+follow_once(struct store *s, int64_t to, struct err *e)
+{
+	struct run run = { .n = 0 };
+	int rc;
+
+	pool_init(&run.pool, RUN_BYTES);
+	rc = collect(s, &run, to, e);
+	for (size_t i = 0; rc == 0 && i < run.n;)
+		rc = (i = add_symbol(s, &run, i, e)) == 0 ? -1 : 0;
+	if (rc == 0)
+		rc = sweep_index(s, run.rows_made * SWEEP_A_ROW, e);
+	if (rc == 0)
+		s->now.indexed_to = run.to;
+	pool_fini(&run.pool);
+	return rc;
+}
 
 int
 index_follow(struct store *s, struct err *e)
 {
 	int64_t head = s->now.next_seq - 1;
-	sqlite3_stmt *st;
 
-	if (s->now.indexed_to >= head)
-		return 0;
-	st = db_stmt(&s->db, SQL_INDEX_TAIL, e);
-	if (st == NULL)
-		return -1;
-	if (db_bind_int(st, ":after", s->now.indexed_to) != 0 || db_bind_int(st, ":to", head) != 0)
-		return db_fail(&s->db, "index: bind", e);
-	if (db_step(&s->db, st, e) != 0)
-		return -1;
-	s->now.indexed_to = head;
+	while (s->now.indexed_to < head)
+		if (follow_once(s, head, e) != 0)
+			return -1;
 	return 0;
 }

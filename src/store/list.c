@@ -126,7 +126,9 @@ walk(struct walk *w, struct merge *m, struct err *e)
 	int rc;
 
 	while ((rc = merge_next(m, &seq, e)) == 1) {
-		if (w->out->examined >= most || (w->full && w->ahead++ >= LOOK_AHEAD)) {
+		/* One is looked at in any case, or whoever goes on from here would not get on. */
+		if ((w->out->examined > 0 && w->out->examined + m->passed >= most) ||
+		    (w->full && w->ahead++ >= LOOK_AHEAD)) {
 			w->out->has_more = true;
 			return 0;
 		}

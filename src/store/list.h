@@ -1,22 +1,25 @@
 /*
- * list - the seqs that a list has to look at, in order: a merge of one index cursor per (kind, symbol) wanted, and of the log's end
- * that the index does not cover yet. Private to store/: read.h says what comes of it.
+ * list - the seqs that a list has to look at, in order: a merge of one index cursor per symbol, or per kind if no symbols are wanted, and of the log's
+ * end that the index does not cover yet. Private to store/: read.h says what comes of it.
  *
- * A cursor is a few seqs in a buffer, refilled by one statement that all cursors share: two hundred symbols of seven kinds are
- * 1,400 small arrays, not 1,400 open statements. Refused: `symbol IN (...) ORDER BY seq`, which walks a whole kind.
+ * A cursor is a few seqs in a buffer, refilled by one statement that all cursors share: two hundred symbols are 200 small arrays, not 200 open
+ * statements. Refused: `symbol IN (...) ORDER BY seq`, which walks a whole kind.
  */
 #ifndef STORE_LIST_H
 #define STORE_LIST_H
 
 #include "store/reader.h"
 
-#define CURSOR_SEQS 64
+#define CURSOR_SEQS 64 /* a bundle's places, too */
 
 struct cursor {
 	struct text symbol; /* TEXT_NONE: the whole kind; borrowed from the filter */
-	enum kind kind;
-	unsigned at, n, want; /* seqs[at..n) wait; the next refill asks for `want` */
+	enum kind kind; /* of which, then */
+	unsigned at, n, want; /* seqs[at..n) wait; the next refill of a kind asks for `want` */
 	bool dry; /* the index has no more */
+	bool fresh; /* nothing was asked for yet */
+	bool open_read; /* the symbol's open bundle was taken */
+	int64_t from, below; /* what of the index it has not taken yet: from <= seq < below */
 	int64_t seqs[CURSOR_SEQS];
 };
 
@@ -25,6 +28,8 @@ struct merge {
 	bool newest_first;
 	int64_t from, below; /* what is left to look at: from <= seq < below */
 	int64_t index_to; /* of it, up to here by cursors, above by the tail (symbols only) */
+	const int64_t *trimmed_to; /* the snapshot's, by kind: at or below them nothing is left */
+	int64_t passed; /* bundles that were passed over since they have no wanted kind: they count as rows examined */
 	const struct filter *filter;
 
 	struct cursor *cursors;

@@ -1,9 +1,14 @@
 /* merge - see list.h. Walk 2, inside step 6: list.c asks for the next seq and fetches its row. */
+#include <assert.h>
 #include <stdlib.h>
 
+#include "store/bundle.h"
 #include "store/list.h"
 
 #define FIRST_WANT 8
+#define PASS_MAX 256 /* bundles that one refill passes over */
+
+static_assert(CURSOR_SEQS >= BUNDLE_PLACES, "a cursor takes a bundle at once");
 
 static bool
 goes_first(const struct merge *m, const struct cursor *a, const struct cursor *b)
@@ -33,50 +38,163 @@ sift_down(struct merge *m, size_t at)
 	}
 }
 
-static sqlite3_stmt *
-piece_of(struct merge *m, const struct cursor *c, int64_t from, int64_t below, struct err *e)
+/* ---- a whole kind ---- */
+
+static int
+refill_kind(struct merge *m, struct cursor *c, struct err *e)
 {
 	struct db *db = &m->r->db;
-	bool all = c->symbol.p == NULL;
-	enum sql id = all ? (m->newest_first ? SQL_KIND_NEWEST : SQL_KIND_OLDEST)
-			  : (m->newest_first ? SQL_SYMBOL_NEWEST : SQL_SYMBOL_OLDEST);
-	sqlite3_stmt *st = db_stmt(db, id, e);
+	sqlite3_stmt *st = db_stmt(db, m->newest_first ? SQL_KIND_NEWEST : SQL_KIND_OLDEST, e);
+	int rc;
 
 	if (st == NULL)
-		return NULL;
-	if ((!all && db_bind_text(st, ":symbol", c->symbol) != 0) || db_bind_int(st, ":kind", c->kind) != 0 ||
-	    db_bind_int(st, ":from", from) != 0 || db_bind_int(st, ":below", below) != 0 ||
-	    db_bind_int(st, ":n", c->want) != 0) {
-		db_fail(db, "list", e);
-		return NULL;
+		return -1;
+	if (db_bind_int(st, ":kind", c->kind) != 0 || db_bind_int(st, ":from", c->from) != 0 ||
+	    db_bind_int(st, ":below", c->below) != 0 || db_bind_int(st, ":n", c->want) != 0)
+		return db_fail(db, "list", e);
+	while ((rc = db_step(db, st, e)) == 1 && c->n < CURSOR_SEQS)
+		c->seqs[c->n++] = sqlite3_column_int64(st, 0);
+	if (rc == 1)
+		sqlite3_reset(st);
+	if (c->n > 0 && m->newest_first)
+		c->below = c->seqs[c->n - 1];
+	else if (c->n > 0)
+		c->from = c->seqs[c->n - 1] + 1;
+	c->dry = c->n < c->want;
+	/* Few at first, since most cursors of a long list of kinds give only a row or two to a page. */
+	c->want = c->want * 2 > CURSOR_SEQS ? CURSOR_SEQS : c->want * 2;
+	return rc < 0 ? -1 : 0;
+}
+
+/* ---- a symbol ---- */
+
+/* What a cursor wants of a bundle goes into its buffer, which is empty; the bundle is taken then. */
+static int
+take_bundle(struct merge *m, struct cursor *c, struct text packed, int64_t first, struct err *e)
+{
+	struct place places[BUNDLE_PLACES];
+	int n = bundle_unpack(packed, first, places);
+
+	if (n < 0) {
+		err_set(e, ERR_CORRUPT, "the places of %.*s make no sense", TEXT_ARG(c->symbol));
+		return -1;
 	}
-	return st;
+	for (int i = 0; i < n; i++) {
+		const struct place *p = &places[m->newest_first ? n - 1 - i : i];
+
+		if (p->seq >= c->from && p->seq < c->below && p->seq > m->trimmed_to[p->kind] &&
+		    (m->filter->kinds & KIND_BIT(p->kind)) != 0)
+			c->seqs[c->n++] = p->seq;
+	}
+	if (m->newest_first && first < c->below)
+		c->below = first;
+	else if (!m->newest_first && places[n - 1].seq >= c->from)
+		c->from = places[n - 1].seq + 1;
+	return 0;
+}
+
+/* The newest places, of which most lists are. Going forth, they come last, unless the list begins among them. */
+static int
+refill_open(struct merge *m, struct cursor *c, bool last, struct err *e)
+{
+	struct db *db = &m->r->db;
+	sqlite3_stmt *st = db_stmt(db, SQL_PLACES_OPEN, e);
+	int64_t first;
+	int rc;
+
+	if (st == NULL)
+		return -1;
+	if (db_bind_text(st, ":symbol", c->symbol) != 0)
+		return db_fail(db, "list", e);
+	if ((rc = db_step(db, st, e)) < 0)
+		return -1;
+	c->open_read = true;
+	if (rc == 0) {
+		/* Swept out, or nothing was ever indexed of it. What is full may be there all the same. */
+		c->dry = last;
+		return 0;
+	}
+	first = sqlite3_column_int64(st, 0);
+	if (m->newest_first || last || first <= c->from) {
+		rc = take_bundle(m, c, db_column_blob(st, 1), first, e);
+		c->dry = !m->newest_first;
+	} else {
+		c->open_read = false;
+		rc = 0;
+	}
+	sqlite3_reset(st);
+	return rc < 0 ? -1 : 0;
+}
+
+/* The next row of by_symbol that has something; rows without count, and end it for now when they are many. */
+static int
+refill_full(struct merge *m, struct cursor *c, struct err *e)
+{
+	struct db *db = &m->r->db;
+	sqlite3_stmt *st = db_stmt(db, m->newest_first ? SQL_PLACES_NEWEST : SQL_PLACES_OLDEST, e);
+	int rows = 0, rc = 0;
+
+	if (st == NULL)
+		return -1;
+	if (db_bind_text(st, ":symbol", c->symbol) != 0 ||
+	    db_bind_int(st, m->newest_first ? ":below" : ":from", m->newest_first ? c->below : c->from) != 0 ||
+	    db_bind_int(st, ":n", PASS_MAX) != 0)
+		return db_fail(db, "list", e);
+	while (c->n == 0 && (rc = db_step(db, st, e)) == 1) {
+		int64_t first = sqlite3_column_int64(st, 0), last = sqlite3_column_int64(st, 1);
+
+		rows++;
+		if (m->newest_first ? last < c->from : first >= c->below) {
+			rc = 0;
+			break;
+		}
+		if (((unsigned)sqlite3_column_int(st, 2) & m->filter->kinds) != 0) {
+			if (take_bundle(m, c, db_column_blob(st, 3), first, e) != 0) {
+				sqlite3_reset(st);
+				return -1;
+			}
+		} else if (m->newest_first) {
+			c->below = first;
+		} else {
+			c->from = last + 1;
+		}
+		m->passed += c->n == 0;
+	}
+	if (rc < 0)
+		return -1;
+	sqlite3_reset(st);
+	if (c->n > 0)
+		return 0;
+	if (rows == PASS_MAX && rc == 0 && c->from < c->below) {
+		/* A place that is not wanted: list.c looks at it, passes over it, and so knows how far it has come. */
+		c->seqs[c->n++] = m->newest_first ? c->below : c->from - 1;
+		return 0;
+	}
+	c->dry = m->newest_first || c->open_read;
+	return c->dry ? 0 : refill_open(m, c, true, e);
+}
+
+static int
+refill_symbol(struct merge *m, struct cursor *c, struct err *e)
+{
+	/* Going forth it is only asked whether the list begins in it. */
+	if (!c->open_read && (m->newest_first || c->fresh)) {
+		c->fresh = false;
+		if (refill_open(m, c, false, e) != 0)
+			return -1;
+		if (c->n > 0 || c->dry)
+			return 0;
+	}
+	return refill_full(m, c, e);
 }
 
 /* Fetches the next seqs of a cursor whose buffer is used up. */
 static int
 refill(struct merge *m, struct cursor *c, struct err *e)
 {
-	int64_t from = m->from, below = m->index_to + 1;
-	sqlite3_stmt *st;
-	int rc;
-
-	if (c->n > 0 && m->newest_first)
-		below = c->seqs[c->n - 1];
-	else if (c->n > 0)
-		from = c->seqs[c->n - 1] + 1;
-	if ((st = piece_of(m, c, from, below, e)) == NULL)
-		return -1;
 	c->at = 0;
 	c->n = 0;
-	while ((rc = db_step(&m->r->db, st, e)) == 1 && c->n < CURSOR_SEQS)
-		c->seqs[c->n++] = sqlite3_column_int64(st, 0);
-	if (rc == 1)
-		sqlite3_reset(st);
-	c->dry = c->n < c->want;
-	/* Few at first, since most cursors of a long list of symbols give only a row or two to a page. */
-	c->want = c->want * 2 > CURSOR_SEQS ? CURSOR_SEQS : c->want * 2;
-	return rc < 0 ? -1 : 0;
+	return c->symbol.p == NULL ? refill_kind(m, c, e) : refill_symbol(m, c, e);
 }
 
 static int
@@ -86,6 +204,8 @@ open_cursors(struct merge *m, struct err *e)
 	if (m->index_to < m->from)
 		return 0;
 	for (size_t i = 0; i < m->n_cursors; i++) {
+		m->cursors[i].from = m->from;
+		m->cursors[i].below = m->index_to + 1;
 		if (refill(m, &m->cursors[i], e) != 0)
 			return -1;
 		if (m->cursors[i].n > 0)
@@ -141,7 +261,7 @@ is_wanted(const struct filter *f, enum kind kind, struct text symbol)
 	return (f->kinds & KIND_BIT(kind)) != 0 && filter_has_symbol(f, symbol);
 }
 
-/* Walks the end of the log that by_symbol does not cover, and keeps what is of the wanted kinds and symbols. */
+/* Walks the end of the log that the index by symbol does not cover, and keeps what is of the wanted kinds and symbols. */
 static int
 open_tail(struct merge *m, struct err *e)
 {
@@ -214,38 +334,39 @@ merge_next(struct merge *m, int64_t *seq, struct err *e)
 static void
 add_cursor(struct merge *m, enum kind kind, struct text symbol)
 {
-	m->cursors[m->n_cursors++] = (struct cursor){ .symbol = symbol, .kind = kind, .want = FIRST_WANT };
+	struct cursor *c = &m->cursors[m->n_cursors++];
+
+	/* By hand: a compound literal would fill the buffer with zeros, too. */
+	c->symbol = symbol;
+	c->kind = kind;
+	c->want = FIRST_WANT;
+	c->fresh = true;
 }
 
 int
 merge_init(struct merge *m, struct reader *r, const struct snapshot *snap, const struct filter *filter,
     bool newest_first, int64_t from, int64_t below, struct err *e)
 {
-	size_t per_kind = filter->symbols.n > 0 ? filter->symbols.n : 1;
+	size_t most = filter->symbols.n + KIND__MAX;
 	/* events_kind is kept in every commit: without symbols there is no tail. */
 	int64_t index_to = filter->symbols.n > 0 ? snap->indexed_to : snap->head;
 
 	*m = (struct merge){ .r = r, .filter = filter, .newest_first = newest_first, .from = from, .below = below };
+	m->trimmed_to = snap->trimmed_to;
 	m->index_to = index_to < below - 1 ? index_to : below - 1;
-	m->cursors = calloc(KIND__MAX * per_kind, sizeof(*m->cursors));
-	m->heap = calloc(KIND__MAX * per_kind, sizeof(struct cursor *));
+	m->cursors = calloc(most, sizeof(*m->cursors));
+	m->heap = calloc(most, sizeof(struct cursor *));
 	if (m->cursors == NULL || m->heap == NULL) {
 		err_set(e, ERR_MEMORY, "no memory for a list of %zu symbols", filter->symbols.n);
 		merge_fini(m);
 		return -1;
 	}
-	for (int kind = 0; kind < KIND__MAX; kind++) {
-		if (filter->every_gap && kind == KIND_GAP) {
-			add_cursor(m, KIND_GAP, TEXT_NONE);
-			continue;
-		}
-		if ((filter->kinds & KIND_BIT(kind)) == 0)
-			continue;
-		for (size_t i = 0; i < filter->symbols.n; i++)
-			add_cursor(m, (enum kind)kind, filter->symbols.items[i]);
-		if (filter->symbols.n == 0)
+	for (size_t i = 0; i < filter->symbols.n; i++)
+		add_cursor(m, KIND__MAX, filter->symbols.items[i]);
+	for (int kind = 0; kind < KIND__MAX; kind++)
+		if ((filter->every_gap && kind == KIND_GAP) ||
+		    (filter->symbols.n == 0 && (filter->kinds & KIND_BIT(kind)) != 0))
 			add_cursor(m, (enum kind)kind, TEXT_NONE);
-	}
 	return 0;
 }
 

@@ -1,8 +1,8 @@
 /*
  * retain - see retain.h.  Called by tend.c between batches.
  *
- * A run is always the oldest of its scope (all kinds, or one), so the deletes are ranges: one of events, one a (symbol, kind) of by_symbol,
- * in the order of that table. Deleted one by one they would halve the rate of ingest.
+ * A run is always the oldest of its scope (all kinds, or one), so what is deleted is one range of events. The index by symbol is left as it is: readers
+ * pass over what lies at or below kinds.trimmed_to, and sweep.c takes it out.
  */
 #include "store/retain.h"
 
@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/pool.h"
 #include "store/index.h"
+#include "store/sweep.h"
 #include "store/tallies.h"
 #include "store/writer.h"
 
@@ -186,17 +187,6 @@ delete_events(struct store *s, int scope, int64_t to, struct err *e)
 	return db_step(&s->db, st, e);
 }
 
-static int
-delete_index(struct store *s, const struct gone *g, struct err *e)
-{
-	sqlite3_stmt *st = db_stmt(&s->db, SQL_BY_SYMBOL_DELETE, e);
-
-	if (st == NULL || db_bind_text(st, ":symbol", g->symbol) != 0 || db_bind_int(st, ":kind", g->kind) != 0 ||
-	    db_bind_int(st, ":to", g->seq) != 0)
-		return -1;
-	return db_step(&s->db, st, e);
-}
-
 /* n: patterns, indicators, alerts, all. */
 static int
 subtract(struct store *s, struct text symbol, const int64_t n[4], struct err *e)
@@ -223,9 +213,7 @@ by_symbol(const void *a, const void *b)
 	const struct gone *x = a, *y = b;
 	int d = text_cmp(x->symbol, y->symbol);
 
-	if (d != 0 || (d = x->kind - y->kind) != 0)
-		return d;
-	return (x->seq > y->seq) - (x->seq < y->seq);
+	return d != 0 ? d : (x->seq > y->seq) - (x->seq < y->seq);
 }
 
 static int
@@ -243,9 +231,6 @@ forget(struct store *s, struct run *run, struct err *e)
 		n[3]++;
 		if (!g->duplicate && g->kind <= KIND_ALERT)
 			n[g->kind]++;
-		/* The newest of its (symbol, kind) takes all below it along. */
-		if ((last || next->kind != g->kind) && delete_index(s, g, e) != 0)
-			return -1;
 		if (!last)
 			continue;
 		if (subtract(s, g->symbol, n, e) != 0)
@@ -297,5 +282,5 @@ retain_sweep(struct store *s, struct err *e)
 {
 	if (db_run(&s->db, SQL_LATEST_TRIM, e) != 0)
 		return -1;
-	return db_run(&s->db, SQL_TIMELINE_TRIM, e);
+	return db_run(&s->db, SQL_TIMELINE_TRIM, e) != 0 ? -1 : sweep_index(s, SWEEP_A_MINUTE, e);
 }

@@ -31,6 +31,14 @@ struct standing {
 	struct held kinds[KIND__MAX];
 };
 
+/* Where the sweep through the index by symbol stands: behind this row. Kept over a rollback, for what it left is met in the next round. */
+struct broom {
+	bool in_open; /* in by_symbol_open, else in by_symbol */
+	char symbol[SYMBOL_MAX];
+	size_t symbol_n;
+	int64_t first;
+};
+
 struct store {
 	struct db db;
 	char dir[PATH_MAX], path[PATH_MAX];
@@ -50,6 +58,7 @@ struct store {
 	int wal_pages; /* as of the last commit */
 	int64_t indexed_us, tallied_us, swept_us, truncated_us, aged_us; /* monotonic: when last done */
 	int64_t heard_us, checked_us; /* the same: the bell's peers, and a doubt of theirs that was none */
+	struct broom broom;
 	int64_t commits;
 	int commit_us[COMMITS_KEPT];
 };

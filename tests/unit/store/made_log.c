@@ -5,8 +5,10 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "store/bundle.h"
 #include "store/db.h"
 
 static void
@@ -50,6 +52,60 @@ made_log_numbers(struct made_log *l, int64_t *out, int max, const char *fmt, ...
 	return n;
 }
 
+/* As the writer leaves it when it has run once: full bundles, and the rest open. */
+static void
+put_bundle(struct made_log *l, const char *symbol, const struct bundle *b, bool open)
+{
+	const char *sql = open
+	    ? "INSERT INTO by_symbol_open (symbol, first, places) VALUES (?1, ?2, ?5)"
+	    : "INSERT INTO by_symbol (symbol, first, last, kinds, places) VALUES (?1, ?2, ?3, ?4, ?5)";
+	sqlite3_stmt *st;
+
+	if (b->n == 0)
+		return;
+	if (sqlite3_prepare_v2(l->conn, sql, -1, &st, NULL) != SQLITE_OK)
+		fail(l, sql);
+	sqlite3_bind_text(st, 1, symbol, -1, SQLITE_TRANSIENT);
+	sqlite3_bind_int64(st, 2, b->first);
+	if (!open) {
+		sqlite3_bind_int64(st, 3, b->last);
+		sqlite3_bind_int64(st, 4, b->kinds);
+	}
+	sqlite3_bind_blob(st, 5, b->bytes, (int)b->len, SQLITE_TRANSIENT);
+	if (sqlite3_step(st) != SQLITE_DONE)
+		fail(l, sql);
+	sqlite3_finalize(st);
+}
+
+void
+made_log_index(struct made_log *l, int64_t to)
+{
+	static const char sql[] =
+	    "SELECT symbol, kind, seq FROM events WHERE seq <= ?1 AND symbol IS NOT NULL ORDER BY 1, 3";
+	struct bundle b = { .n = 0 };
+	char symbol[SYMBOL_MAX + 1] = "";
+	sqlite3_stmt *st;
+
+	made_log_sql(l, "DELETE FROM by_symbol");
+	made_log_sql(l, "DELETE FROM by_symbol_open");
+	if (sqlite3_prepare_v2(l->conn, sql, -1, &st, NULL) != SQLITE_OK)
+		fail(l, sql);
+	sqlite3_bind_int64(st, 1, to);
+	while (sqlite3_step(st) == SQLITE_ROW) {
+		const char *next = (const char *)sqlite3_column_text(st, 0);
+		bool other = strcmp(next, symbol) != 0;
+
+		if (other || b.n == BUNDLE_PLACES) {
+			put_bundle(l, symbol, &b, other);
+			b = (struct bundle){ .n = 0 };
+		}
+		snprintf(symbol, sizeof(symbol), "%s", next);
+		bundle_add(&b, sqlite3_column_int64(st, 2), (enum kind)sqlite3_column_int(st, 1));
+	}
+	put_bundle(l, symbol, &b, true);
+	sqlite3_finalize(st);
+}
+
 static void
 fill(struct made_log *l, long long events, int symbols, long long indexed_to, long long tallied_to)
 {
@@ -60,10 +116,7 @@ fill(struct made_log *l, long long events, int symbols, long long indexed_to, lo
 	    "'chan', %lld + i * 1000, 0, %lld + i * 1000000, 0, iif(i %% 10, 0, i - 1), '{\"n\":' || i || '}' FROM n "
 	    "WHERE %lld > 0",
 	    events, symbols, (long long)MADE_START_US / 1000, (long long)MADE_START_US, events);
-	made_log_sql(l,
-	    "INSERT INTO by_symbol SELECT symbol, kind, seq FROM events WHERE seq <= %lld AND symbol IS NOT NULL ORDER "
-	    "BY 1, 2, 3",
-	    indexed_to);
+	made_log_index(l, indexed_to);
 	made_log_sql(l, "INSERT INTO timeline SELECT received_us, seq FROM events WHERE seq %% 256 = 1");
 	made_log_sql(l,
 	    "INSERT INTO kinds SELECT k.column1, count(seq), 0, 0, ifnull(max(seq), 0), "

@@ -19,8 +19,9 @@ struct made_log {
 	sqlite3 *conn; /* a connection that may write */
 };
 
-/* by_symbol covers seqs up to indexed_to, the tallies up to tallied_to. */
+/* The index by symbol covers seqs up to indexed_to, the tallies up to tallied_to. */
 void made_log_init(struct made_log *l, int64_t events, int symbols, int64_t indexed_to, int64_t tallied_to);
+void made_log_index(struct made_log *l, int64_t to); /* makes the index by symbol anew; log.indexed_to stays */
 void made_log_sql(struct made_log *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The numbers that a query gives, at most `max`; how many there were. */
 int made_log_numbers(struct made_log *l, int64_t *out, int max, const char *fmt, ...)

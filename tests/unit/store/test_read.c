@@ -156,6 +156,70 @@ lists_are_what_sql_says(void **state)
 	made_log_fini(&l);
 }
 
+/* One symbol, a kind of which it has few, and what retention removed but the index still has. */
+static void
+a_kind_that_is_rare_is_found(void **state)
+{
+	static const struct text symbols[] = { TEXT_INIT("S0") };
+	struct made_log l;
+
+	(void)state;
+	made_log_init(&l, 60000, 1, 59000, 60000);
+	made_log_sql(&l, "UPDATE events SET kind = iif(seq %% 27001 = 7, 0, 1), duplicate_of = 0");
+	made_log_index(&l, 59000);
+	made_log_sql(&l, "DELETE FROM events WHERE seq <= 5000");
+	made_log_sql(&l, "UPDATE kinds SET trimmed_to = 5000 WHERE kind = 1");
+	made_log_sql(&l, "UPDATE kinds SET trimmed_to = 7 WHERE kind = 0");
+	for (int newest = 0; newest < 2; newest++) {
+		struct filter f = FILTER_INIT;
+
+		f.symbols = (struct text_set){ symbols, 1 };
+		f.kinds = KIND_BIT(KIND_PATTERN);
+		check_list(&l, &f, newest, 10, "kind = 0");
+		f.kinds |= KIND_BIT(KIND_INDICATOR);
+		f.since_us = MADE_START_US + 1000 * INT64_C(1000000);
+		f.until_us = MADE_START_US + 9000 * INT64_C(1000000);
+		check_list(&l, &f, newest, 100, "seq < 9000");
+	}
+	made_log_fini(&l);
+}
+
+/* However many bundles have nothing of it: a list ends within its bound, and says how far it came. */
+static void
+passing_over_is_bounded(void **state)
+{
+	static const struct text symbols[] = { TEXT_INIT("S0") };
+	struct filter f = FILTER_INIT;
+	struct list_result result;
+	struct snapshot snap;
+	struct made_log l;
+	struct reader *r;
+	struct err e;
+
+	(void)state;
+	made_log_init(&l, 100000, 1, 100000, 100000);
+	made_log_sql(&l, "UPDATE events SET kind = 1");
+	made_log_index(&l, 100000);
+	f.symbols = (struct text_set){ symbols, 1 };
+	f.kinds = KIND_BIT(KIND_PATTERN);
+	r = open_reader(&l, &snap);
+	for (int newest = 0; newest < 2; newest++) {
+		static struct seqs got;
+		struct list_query q = { .filter = &f, .limit = 10, .examine = 300 };
+
+		got.n = 0;
+		q.order = newest ? LIST_NEWEST_FIRST : LIST_OLDEST_FIRST;
+		q.bound = newest ? snap.head + 1 : 0;
+		assert_int_equal(read_list(r, &snap, &q, keep, &got, &result, &e), 0);
+		assert_int_equal(got.n, 0);
+		assert_true(result.has_more);
+		/* 256 bundles and a place. */
+		assert_in_range(newest ? 100000 - result.position : result.position, 16000, 40000);
+	}
+	close_reader(r);
+	made_log_fini(&l);
+}
+
 /* The steps of one list. */
 static int64_t
 steps_of(struct made_log *l, const struct filter *f, int limit, struct list_result *result)
@@ -405,6 +469,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lists_are_what_sql_says),
 		cmocka_unit_test(an_until_that_moves_on_loses_nothing),
+		cmocka_unit_test(a_kind_that_is_rare_is_found),
+		cmocka_unit_test(passing_over_is_bounded),
 		cmocka_unit_test(costs_do_not_grow_with_the_log),
 		cmocka_unit_test(every_statement_has_an_index),
 		cmocka_unit_test(directory_adds_what_is_not_tallied_yet),

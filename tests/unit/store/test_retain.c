@@ -21,7 +21,11 @@ check_trimmed(void)
 static void
 check_swept(void)
 {
+	int64_t dead;
+
 	check_trimmed();
+	log_places(&dead);
+	assert_int_equal(dead, 0);
 	assert_log("SELECT count(*) FROM latest WHERE seq NOT IN (SELECT seq FROM main.events)", "0");
 	/* One mark at most lies below the oldest event: the search for its time begins there. */
 	assert_log("SELECT count(*) <= 1 FROM timeline WHERE seq <= (SELECT min(seq) FROM main.events)", "1");
@@ -190,6 +194,41 @@ test_loaded(void **state)
 	log_close(s);
 }
 
+/* The index keeps places of what is gone only for a while, whatever comes: less than half as many as those of what is there. */
+static void
+test_index_is_swept(void **state)
+{
+	struct store *s =
+	    log_open_with((struct store_opts){ .total = { .events = 10000 }, .kind[KIND_ALERT] = { .events = 4000 } });
+	char symbol[16];
+	int64_t most = 0, places;
+
+	(void)state;
+	for (int i = 0; i < 200000; i++) {
+		struct event ev;
+
+		/* Symbols that come all the time, and such as come once. */
+		if (i % 50 == 0)
+			snprintf(symbol, sizeof(symbol), "T%d", i);
+		else
+			snprintf(symbol, sizeof(symbol), "S%d", i * 7919 % 61);
+		ev = log_event_of(i % 20 == 0 ? KIND_ALERT
+			: i % 3 == 0          ? KIND_PATTERN
+					      : KIND_INDICATOR,
+		    symbol, "a", i);
+		log_append(s, &ev);
+		if (i % 500 != 499)
+			continue;
+		log_commit(s);
+		log_tend(s, false);
+		if (i % 10000 == 9999 && (places = log_places(NULL)) > most)
+			most = places;
+	}
+	log_check();
+	assert_in_range(most, 10000, 40000);
+	log_close(s);
+}
+
 /* Limits that were changed while running. */
 static void
 test_changed(void **state)
@@ -251,6 +290,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_total_bytes, log_setup, log_teardown),
 		cmocka_unit_test_setup_teardown(test_own_limit_first, log_setup, log_teardown),
 		cmocka_unit_test_setup_teardown(test_loaded, log_setup, log_teardown),
+		cmocka_unit_test_setup_teardown(test_index_is_swept, log_setup, log_teardown),
 		cmocka_unit_test_setup_teardown(test_changed, log_setup, log_teardown),
 		cmocka_unit_test_setup_teardown(test_killed, log_setup, log_teardown),
 	};

@@ -1,7 +1,7 @@
 /*
  * written_log - a log in a temporary directory, written by the writer itself, and what must hold of it at any time.
  *
- * What is kept up beside the events (kinds, by_symbol, symbols, latest, rollups) is counted again from the events by the plainest
+ * What is kept up beside the events (kinds, the index by symbol, symbols, latest, rollups) is counted again from the events by the plainest
  * SQL, by a connection of its own. `model` is a second database that keeps copies of all events, also of those that retention removed.
  */
 #ifndef WRITTEN_LOG_H
@@ -49,6 +49,8 @@ void log_ask(const char *sql, char *out, size_t size);
 int64_t log_number(const char *sql);
 void log_model(void); /* copies what is new */
 void log_check(void); /* all but the rollups; what is not yet indexed or tallied left out */
+int64_t log_places(int64_t *
+	dead_rows); /* in the index by symbol, unpacked; *dead_rows (may be NULL): rows of which nothing is left in the log */
 void log_check_rollups(void); /* against the model */
 
 #define assert_log(sql, want) \

@@ -1,0 +1,66 @@
+/* bundle - see bundle.h.  Walk 1 through index.c, walk 2 through merge.c. */
+#include "store/bundle.h"
+
+#include <assert.h>
+
+#define KIND_BITS 3
+
+static_assert(KIND__MAX <= 1 << KIND_BITS, "a kind has three bits in a place");
+
+void
+bundle_add(struct bundle *b, int64_t seq, enum kind kind)
+{
+	uint64_t v;
+
+	if (b->n == 0)
+		b->first = b->last = seq;
+	v = (uint64_t)(seq - b->last) << KIND_BITS | (unsigned)kind;
+	for (; v >= 0x80; v >>= 7)
+		b->bytes[b->len++] = (unsigned char)(v | 0x80);
+	b->bytes[b->len++] = (unsigned char)v;
+	b->last = seq;
+	b->kinds |= KIND_BIT(kind);
+	b->n++;
+}
+
+int
+bundle_unpack(struct text packed, int64_t first, struct place out[BUNDLE_PLACES])
+{
+	const unsigned char *p = (const unsigned char *)packed.p, *end = p + packed.n;
+	int64_t seq = first;
+	int n = 0;
+
+	if (packed.n == 0 || first < 1)
+		return -1;
+	while (p < end) {
+		uint64_t v = 0;
+		unsigned shift = 0;
+
+		for (; p < end && *p >= 0x80 && shift < 63; p++, shift += 7)
+			v |= (uint64_t)(*p & 0x7f) << shift;
+		if (p == end || *p >= 0x80 || (shift == 63 && *p > 1) || n == BUNDLE_PLACES)
+			return -1;
+		v |= (uint64_t)*p++ << shift;
+		/* The first is told as no step at all, every other is a step ahead. */
+		if ((v >> KIND_BITS == 0) != (n == 0) || v >> KIND_BITS > (uint64_t)(INT64_MAX - seq) ||
+		    (v & ((1 << KIND_BITS) - 1)) >= KIND__MAX)
+			return -1;
+		seq += (int64_t)(v >> KIND_BITS);
+		out[n++] = (struct place){ seq, (enum kind)(v & ((1 << KIND_BITS) - 1)) };
+	}
+	return n;
+}
+
+int
+bundle_load(struct bundle *b, struct text packed, int64_t first)
+{
+	struct place places[BUNDLE_PLACES];
+	int n = bundle_unpack(packed, first, places);
+
+	*b = (struct bundle){ .n = 0 };
+	if (n < 0)
+		return -1;
+	for (int i = 0; i < n; i++)
+		bundle_add(b, places[i].seq, places[i].kind);
+	return 0;
+}
