@@ -110,16 +110,16 @@ def test_a_setting_that_the_programs_refuse_ends_the_run(launch):
     assert "redis.colour" in service.log.read_text()
 
 
-@pytest.mark.parametrize("command", ["fuzz", "dance"])
+@pytest.mark.parametrize("command", [("dance",), ("fuzz", "1"), ("fuzz", "long")])
 def test_commands_that_do_not_exist_are_refused(command):
-    done = refused(command=("./dev", command))
+    done = refused(command=("./dev", *command))
     assert done.returncode == 2 and done.stderr.strip()
 
 
 def test_help_names_every_command():
     done = refused(command=("./dev", "help"))
     assert done.returncode == 0
-    for word in ("run", "test", "lint", "fault", "cover", "help"):
+    for word in ("run", "test", "lint", "fault", "cover", "fuzz", "bench", "soak", "package", "help"):
         assert f"\n  {word} " in done.stdout
 
 
