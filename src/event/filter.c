@@ -18,15 +18,15 @@ text_set_has(const struct text_set *set, struct text t)
 }
 
 int
-filter_symbol_at(const struct filter *f, struct text symbol)
+text_set_at(const struct text_set *set, struct text t)
 {
-	size_t low = 0, high = f->symbols.n;
+	size_t low = 0, high = set->n;
 
-	if (symbol.p == NULL)
+	if (t.p == NULL)
 		return -1;
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		int d = text_cmp(symbol, f->symbols.items[middle]);
+		int d = text_cmp(t, set->items[middle]);
 
 		if (d == 0)
 			return (int)middle;
@@ -36,6 +36,12 @@ filter_symbol_at(const struct filter *f, struct text symbol)
 			low = middle + 1;
 	}
 	return -1;
+}
+
+int
+filter_symbol_at(const struct filter *f, struct text symbol)
+{
+	return text_set_at(&f->symbols, symbol);
 }
 
 bool

@@ -41,8 +41,8 @@ struct filter {
 	}
 
 bool text_set_has(const struct text_set *set, struct text t); /* linear; an empty set has everything */
-int filter_symbol_at(
-    const struct filter *f, struct text symbol); /* its place among the filter's, by binary search; -1 */
+int text_set_at(const struct text_set *set, struct text t); /* its place in a sorted set, by binary search; -1 */
+int filter_symbol_at(const struct filter *f, struct text symbol); /* its place among the filter's; -1 */
 bool filter_has_symbol(const struct filter *f, struct text symbol); /* no condition has all */
 
 /* Whether it picks among the events of its kinds and symbols, by more than time and duplicates. */

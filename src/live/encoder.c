@@ -66,7 +66,7 @@ encoder_begin(struct encoder *n, const struct view *v, const char *epoch, int64_
 	buf_clear(&n->joined);
 	buf_clear(&n->records);
 	buf_clear(&n->keys);
-	if (v->form.conflate)
+	if (v->terms->form.conflate)
 		memset(n->slots, 0, sizeof(n->slots));
 }
 
@@ -117,7 +117,7 @@ add_piece(struct encoder *n, const struct event *ev, struct text body)
 	if (i == ENCODER_EVENTS_MAX)
 		return false;
 	n->pieces[i] = (struct piece){ .at = n->bytes.len, .n = body.n };
-	if (n->v->form.conflate && ev->kind == KIND_INDICATOR)
+	if (n->v->terms->form.conflate && ev->kind == KIND_INDICATOR)
 		conflate(n, i, ev);
 	n->n_pieces++;
 	buf_add_text(&n->bytes, body);
@@ -127,7 +127,7 @@ add_piece(struct encoder *n, const struct event *ev, struct text body)
 bool
 encoder_add(struct encoder *n, const struct event *ev, struct text frame, size_t body_at)
 {
-	const struct view_form *form = &n->v->form;
+	const struct view_form *form = &n->v->terms->form;
 	bool pieces = form->conflate || (form->batch && !form->ndjson);
 	/* The frame ends with two newlines, a line with one. */
 	struct text part = form->ndjson || pieces ? text_cut(frame, body_at, frame.n - (pieces ? 2 : 1)) : frame;
@@ -147,7 +147,7 @@ encoder_add(struct encoder *n, const struct event *ev, struct text frame, size_t
 static void
 join(struct encoder *n)
 {
-	bool lines = n->v->form.ndjson, first = true;
+	bool lines = n->v->terms->form.ndjson, first = true;
 
 	for (size_t i = 0; i < n->n_pieces; i++) {
 		const struct piece *piece = &n->pieces[i];
@@ -173,7 +173,7 @@ encoder_end(struct encoder *n, int64_t to)
 		join(n);
 		bytes = buf_text(&n->joined);
 	}
-	if (n->n_pieces > 0 && !n->v->form.ndjson) {
+	if (n->n_pieces > 0 && !n->v->terms->form.ndjson) {
 		/* `bytes` has done its work: the frame of the whole goes there. */
 		buf_clear(&n->bytes);
 		frame_batch(&n->bytes, n->epoch, n->last, n->n, bytes, clock_real_us());

@@ -22,7 +22,7 @@ hub_init(struct hub *h, size_t ring_bytes, struct err *e)
 	h->views = calloc(h->views_size, sizeof(struct view *));
 	h->topics = calloc(h->topics_size, sizeof(struct topic *));
 	if (h->views != NULL && h->topics != NULL)
-		return ring_init(&h->ring, ring_bytes, e);
+		return terms_init(&h->terms, h->seed, e) != 0 ? -1 : ring_init(&h->ring, ring_bytes, e);
 	err_set(e, ERR_MEMORY, "no memory for the hub");
 	return -1;
 }
@@ -31,6 +31,7 @@ void
 hub_fini(struct hub *h)
 {
 	ring_fini(&h->ring);
+	terms_fini(&h->terms);
 	free(h->views);
 	free(h->topics);
 	free(h->hits);
@@ -94,7 +95,7 @@ take_topic(struct hub *h, struct text symbol)
 		return t;
 	if (h->n_topics == h->topics_size)
 		grow_topics(h);
-	if ((t = calloc(1, sizeof(*t))) == NULL)
+	if ((t = calloc(1, sizeof(*t) + symbol.n)) == NULL)
 		return NULL;
 	memcpy(t->symbol, symbol.p, symbol.n);
 	t->n = (uint8_t)symbol.n;
@@ -120,7 +121,7 @@ drop_topic(struct hub *h, struct topic *t)
 struct topic *
 hub_topic(const struct view *v)
 {
-	return v->n_links == 1 ? v->links[0].topic : NULL;
+	return v->symbols.n == 1 ? v->links[0].topic : NULL;
 }
 
 static void
@@ -129,18 +130,13 @@ unlink_view(struct hub *h, struct view *v)
 	for (size_t i = 0; i < v->n_links; i++) {
 		struct topic_link *link = &v->links[i];
 
-		if (link->topic == NULL)
+		if (link->at == NULL)
 			continue;
 		*link->at = link->next;
 		if (link->next != NULL)
 			link->next->at = link->at;
-		if (link->topic->links == NULL)
+		if (link->topic != NULL && link->topic->links == NULL)
 			drop_topic(h, link->topic);
-	}
-	if (v->wild_at != NULL) {
-		*v->wild_at = v->wild_next;
-		if (v->wild_next != NULL)
-			v->wild_next->wild_at = v->wild_at;
 	}
 }
 
@@ -148,22 +144,18 @@ static int
 link_view(struct hub *h, struct view *v)
 {
 	for (size_t i = 0; i < v->n_links; i++) {
-		struct topic_link *link = &v->links[i];
-		struct topic *t = take_topic(h, v->filter.symbols.items[i]);
+		struct topic_link *link = &v->links[i], **list = &h->wild;
+		struct topic *t = NULL;
 
-		if (t == NULL)
-			return -1;
-		*link = (struct topic_link){ .topic = t, .view = v, .next = t->links, .at = &t->links };
+		if (v->symbols.n > 0) {
+			if ((t = take_topic(h, v->symbols.items[i])) == NULL)
+				return -1;
+			list = &t->links;
+		}
+		*link = (struct topic_link){ .topic = t, .view = v, .next = *list, .at = list };
 		if (link->next != NULL)
 			link->next->at = &link->next;
-		t->links = link;
-	}
-	if (v->n_links == 0) {
-		v->wild_next = h->wild;
-		v->wild_at = &h->wild;
-		if (h->wild != NULL)
-			h->wild->wild_at = &v->wild_next;
-		h->wild = v;
+		*list = link;
 	}
 	return 0;
 }
@@ -186,9 +178,6 @@ grow_views(struct hub *h)
 
 			next = v->next;
 			v->next = *to;
-			v->at = to;
-			if (*to != NULL)
-				(*to)->at = &v->next;
 			*to = v;
 		}
 	}
@@ -198,20 +187,20 @@ grow_views(struct hub *h)
 struct view *
 hub_join(struct hub *h, struct text key)
 {
-	uint64_t hash = text_hash(key, h->seed);
+	uint32_t hash = (uint32_t)text_hash(key, h->seed);
 	struct view *v = h->views[hash & (h->views_size - 1)], **chain;
 
-	while (v != NULL && !(v->hash == hash && text_eq(v->key, key)))
+	while (v != NULL && !(v->hash == hash && view_has_key(v, key)))
 		v = v->next;
 	if (v != NULL) {
 		v->n_clients++;
 		return v;
 	}
-	if ((v = view_new(key)) == NULL)
+	if ((v = view_new(&h->terms, key)) == NULL)
 		return NULL;
 	if (link_view(h, v) != 0) {
 		unlink_view(h, v);
-		view_free(v);
+		view_free(&h->terms, v);
 		return NULL;
 	}
 	if (h->n_views == h->views_size)
@@ -222,9 +211,6 @@ hub_join(struct hub *h, struct text key)
 	v->since = h->to;
 	v->n_clients = 1;
 	v->next = *chain;
-	v->at = chain;
-	if (v->next != NULL)
-		v->next->at = &v->next;
 	*chain = v;
 	h->n_views++;
 	return v;
@@ -243,16 +229,18 @@ undirty(struct hub *h, struct view *v)
 void
 hub_leave(struct hub *h, struct view *v)
 {
+	struct view **at;
+
 	if (--v->n_clients > 0)
 		return;
 	if (v->dirty)
 		undirty(h, v);
 	unlink_view(h, v);
-	*v->at = v->next;
-	if (v->next != NULL)
-		v->next->at = v->at;
+	for (at = &h->views[v->hash & (h->views_size - 1)]; *at != v;)
+		at = &(*at)->next;
+	*at = v->next;
 	h->n_views--;
-	view_free(v);
+	view_free(&h->terms, v);
 }
 
 void
@@ -275,7 +263,9 @@ hub_start(struct hub *h, const struct snapshot *snap)
 static bool
 may_want(const struct view *v, const struct row_key *key)
 {
-	return (v->filter.kinds & KIND_BIT(key->kind)) != 0 && (v->filter.show_duplicates || key->duplicate_of == 0);
+	const struct filter *f = &v->terms->filter;
+
+	return (f->kinds & KIND_BIT(key->kind)) != 0 && (f->show_duplicates || key->duplicate_of == 0);
 }
 
 static bool
@@ -284,8 +274,8 @@ anybody_may_want(const struct hub *h, const struct row_key *key, const struct to
 	/* Streams tell every gap, whatever their filter. */
 	if (key->kind == KIND_GAP && h->n_views > 0)
 		return true;
-	for (const struct view *v = h->wild; v != NULL; v = v->wild_next)
-		if (may_want(v, key))
+	for (const struct topic_link *link = h->wild; link != NULL; link = link->next)
+		if (may_want(link->view, key))
 			return true;
 	for (const struct topic_link *link = t == NULL ? NULL : t->links; link != NULL; link = link->next)
 		if (may_want(link->view, key))
@@ -335,7 +325,7 @@ hit(struct hub *h, struct view *v, enum kind kind, uint64_t ordinal)
 static void
 offer(struct hub *h, struct view *v, const struct event *ev, uint64_t ordinal)
 {
-	if (filter_matches(&v->filter, ev))
+	if (view_matches(v, ev))
 		hit(h, v, ev->kind, ordinal);
 }
 
@@ -348,8 +338,8 @@ offer_all(struct hub *h, const struct event *ev, uint64_t ordinal)
 			offer(h, v, ev, ordinal);
 	if (ev->kind == KIND_GAP)
 		return;
-	for (struct view *v = h->wild; v != NULL; v = v->wild_next)
-		offer(h, v, ev, ordinal);
+	for (struct topic_link *link = h->wild; link != NULL; link = link->next)
+		offer(h, link->view, ev, ordinal);
 	for (struct topic_link *link = h->topic == NULL ? NULL : h->topic->links; link != NULL; link = link->next)
 		offer(h, link->view, ev, ordinal);
 }
@@ -359,11 +349,11 @@ anybody_wants(const struct hub *h, const struct event *ev)
 {
 	if (ev->kind == KIND_GAP)
 		return true;
-	for (const struct view *v = h->wild; v != NULL; v = v->wild_next)
-		if (filter_matches(&v->filter, ev))
+	for (const struct topic_link *link = h->wild; link != NULL; link = link->next)
+		if (view_matches(link->view, ev))
 			return true;
 	for (const struct topic_link *link = h->topic == NULL ? NULL : h->topic->links; link != NULL; link = link->next)
-		if (filter_matches(&link->view->filter, ev))
+		if (view_matches(link->view, ev))
 			return true;
 	return false;
 }

@@ -16,7 +16,7 @@ struct topic { /* a symbol that somebody waits for */
 	struct topic_link *links;
 	uint64_t newest; /* ordinal of its newest entry in the ring; 0: none */
 	uint8_t n;
-	char symbol[SYMBOL_MAX];
+	char symbol[]; /* in the same allocation */
 };
 
 struct hit {
@@ -30,12 +30,13 @@ struct hub {
 	int64_t gap; /* the newest gap that was seen */
 	struct ring ring;
 	uint64_t seed, last_view;
+	struct terms_table terms;
 
 	struct view **views; /* tables of chains, sizes powers of two */
 	size_t views_size, n_views;
 	struct topic **topics;
 	size_t topics_size, n_topics;
-	struct view *wild;
+	struct topic_link *wild; /* of views without symbols */
 	struct view *dirty; /* newest first */
 
 	struct hit *hits; /* of the present turn */

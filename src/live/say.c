@@ -47,14 +47,14 @@ blob_of_text(struct serve *s, int64_t position, bool last)
 static struct blob *
 control_blob(struct serve *s, const struct client *c, enum control which)
 {
-	struct serve_kept *kept = &s->controls[which][c->view->form.ndjson];
+	struct serve_kept *kept = &s->controls[which][c->view->terms->form.ndjson];
 	int64_t position = position_of(s, c);
 	struct blob *b;
 
 	if (kept->blob != NULL && kept->at == position)
 		return blob_ref(kept->blob);
 	buf_clear(&s->text);
-	frame_control(&s->text, c->view->form.ndjson, control_names[which], s->hub->epoch, position);
+	frame_control(&s->text, c->view->terms->form.ndjson, control_names[which], s->hub->epoch, position);
 	b = blob_of_text(s, position, false);
 	keep(kept, b, 0, position, position);
 	return b;
@@ -132,7 +132,7 @@ say_reset(struct serve *s, struct client *c, int64_t now_us)
 	struct blob *b;
 
 	buf_clear(&s->text);
-	frame_hello(&s->text, c->view->form.ndjson, &hello);
+	frame_hello(&s->text, c->view->terms->form.ndjson, &hello);
 	if ((b = blob_of_text(s, s->hub->to, false)) == NULL) {
 		crowd_gone(s, c);
 		return;
@@ -154,7 +154,7 @@ say_dropped(struct serve *s, struct client *c, int64_t to, int64_t now_us)
 	struct blob *b;
 
 	buf_clear(&s->text);
-	frame_dropped(&s->text, c->view->form.ndjson, s->hub->epoch, c->pos, to);
+	frame_dropped(&s->text, c->view->terms->form.ndjson, s->hub->epoch, c->pos, to);
 	if ((b = blob_of_text(s, to, false)) == NULL) {
 		crowd_gone(s, c);
 		return;
@@ -176,7 +176,7 @@ say_bye(struct serve *s, struct client *c, const char *reason, int64_t now_us)
 		return;
 	}
 	buf_clear(&s->text);
-	frame_end(&s->text, c->view->form.ndjson, "bye", reason, s->hub->epoch[0] == '\0' ? NULL : s->hub->epoch,
+	frame_end(&s->text, c->view->terms->form.ndjson, "bye", reason, s->hub->epoch[0] == '\0' ? NULL : s->hub->epoch,
 	    position_of(s, c), frame_retry_ms());
 	b = blob_of_text(s, position_of(s, c), true);
 	if (b == NULL)
@@ -212,7 +212,7 @@ answer_blob(struct serve *s, const struct client *c)
 			return blob_ref(kept->blob);
 	}
 	buf_shrink(&s->text, 65536);
-	s->opts->render(s->opts->arg, c->view->form.ask, s->hub->epoch, c->after, c->pos, &s->text);
+	s->opts->render(s->opts->arg, view_ask(c->view), s->hub->epoch, c->after, c->pos, &s->text);
 	b = blob_of_text(s, c->after, true);
 	kept = &s->answers[s->next_answer++ % SERVE_ANSWERS];
 	keep(kept, b, c->view->number, c->after, s->hub->to);

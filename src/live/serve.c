@@ -130,9 +130,9 @@ serve_turn(struct serve *s, int64_t now_us)
 	while ((v = hub_next_dirty(s->hub)) != NULL) {
 		/* Its last client may leave on the way. */
 		v->n_clients++;
-		if (v->form.waiter)
+		if (v->terms->form.waiter)
 			turn_waiters(s, v, now_us);
-		else if (v->form.batch)
+		else if (v->terms->form.batch)
 			turn_batches(s, v, now_us);
 		else
 			turn_streams(s, v, now_us);

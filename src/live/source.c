@@ -66,8 +66,8 @@ source_hits(struct source *s, const struct view *v, uint32_t *at, int64_t from)
 static bool
 may_follow_chain(const struct source *s, const struct view *v, const struct ring_entry *entry)
 {
-	return v->n_links == 1 && entry->ev.seq > v->since && entry->ev.seq >= s->hub->gap &&
-	    text_eq(entry->ev.symbol, v->filter.symbols.items[0]);
+	return v->symbols.n == 1 && entry->ev.seq > v->since && entry->ev.seq >= s->hub->gap &&
+	    text_eq(entry->ev.symbol, v->symbols.items[0]);
 }
 
 static uint64_t
@@ -102,8 +102,7 @@ from_ring(struct source *s, const struct view *v, int64_t from)
 	encoder_begin(s->encoder, v, s->hub->epoch, from);
 	for (uint64_t i = first_after(s, v, from); i < ring->end; i = after_entry(s, v, i)) {
 		entry = ring_at(ring, i);
-		if (filter_matches(&v->filter, &entry->ev) &&
-		    !encoder_add(s->encoder, &entry->ev, entry->frame, entry->body_at))
+		if (view_matches(v, &entry->ev) && !encoder_add(s->encoder, &entry->ev, entry->frame, entry->body_at))
 			return encoder_end(s->encoder, entry->ev.seq - 1);
 		if (++looked_at == RING_LOOKED_AT)
 			return encoder_end(s->encoder, entry->ev.seq);
@@ -144,7 +143,7 @@ look_upto(const struct source *s, const struct snapshot *snap, const struct view
 {
 	int64_t upto = s->hub->to, page = (from / SOURCE_ROWS + 1) * SOURCE_ROWS;
 
-	if (v->n_links > 0 && from < snap->indexed_to)
+	if (v->symbols.n > 0 && from < snap->indexed_to)
 		page = snap->indexed_to;
 	return page < upto ? page : upto;
 }
@@ -155,16 +154,18 @@ add_row_if_wanted(void *arg, const struct event *ev, struct text body)
 {
 	struct reading *reading = arg;
 
-	return filter_matches(&reading->v->filter, ev) ? add_row(arg, ev, body) : 0;
+	return view_matches(reading->v, ev) ? add_row(arg, ev, body) : 0;
 }
 
 static bool
-may_want(const struct filter *f, const struct tail_key *key)
+may_want(const struct view *v, const struct tail_key *key)
 {
+	const struct filter *f = &v->terms->filter;
+
 	if (key->kind == KIND_GAP && f->every_gap)
 		return true;
 	return (f->kinds & KIND_BIT(key->kind)) != 0 && (f->show_duplicates || !key->duplicate) && key->n > 0 &&
-	    filter_has_symbol(f, (struct text){ key->symbol, key->n });
+	    view_has_symbol(v, (struct text){ key->symbol, key->n });
 }
 
 /* Where the index by symbol has not come yet. */
@@ -180,7 +181,7 @@ read_tail_page(struct source *s, const struct view *v, int64_t from, struct err 
 		return NULL;
 	s->rows += fresh ? page->n : 1;
 	for (unsigned i = 0; i < page->n && page->keys[i].seq <= s->hub->to; i++) {
-		if (page->keys[i].seq <= from || !may_want(&v->filter, &page->keys[i]))
+		if (page->keys[i].seq <= from || !may_want(v, &page->keys[i]))
 			continue;
 		s->rows++;
 		/* It may be gone by now: retention. */
@@ -197,13 +198,15 @@ read_log(
     struct source *s, const struct view *v, int64_t from, const struct snapshot *snap, int64_t *trimmed, struct err *e)
 {
 	struct reading reading = { .s = s, .v = v };
-	struct list_query q = { .filter = &v->filter,
+	const struct filter *f = &v->terms->filter;
+	struct filter whole;
+	struct list_query q = { .filter = &whole,
 		.order = LIST_OLDEST_FIRST,
 		.bound = from,
 		.upto = look_upto(s, snap, v, from),
 		.limit = SOURCE_ROWS,
 		.examine = SOURCE_ROWS };
-	int64_t gone_to = read_trimmed(snap, v->filter.kinds | (v->filter.every_gap ? KIND_BIT(KIND_GAP) : 0));
+	int64_t gone_to = read_trimmed(snap, f->kinds | (f->every_gap ? KIND_BIT(KIND_GAP) : 0));
 	struct list_result result;
 
 	if (strcmp(snap->epoch, s->hub->epoch) != 0) {
@@ -216,8 +219,9 @@ read_log(
 		return NULL;
 	}
 	encoder_begin(s->encoder, v, s->hub->epoch, from);
-	if (v->n_links > 0 && from >= snap->indexed_to)
+	if (v->symbols.n > 0 && from >= snap->indexed_to)
 		return read_tail_page(s, v, from, e);
+	view_filter(v, &whole);
 	if (read_list(s->reader, snap, &q, add_row, &reading, &result, e) != 0)
 		return NULL;
 	s->rows += result.examined + 1;

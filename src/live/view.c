@@ -1,192 +1,75 @@
 /*
- * view - see view.h.  Walk 3, step 4: from api/stream.c and api/poll.c, which make the keys, to hub.c.
+ * view - see view.h.  Walk 3, step 4: from api/stream.c and api/wait.c, which make the keys, to hub.c.
  *
- * The key is the filter written out flat: numbers, then each set of texts. Reading it back gives texts that point into the key itself, so
- * that a view is one allocation of a few hundred bytes.
+ * The key is the terms' key behind its length, then the view's own: the symbols behind their number, and the ask. The own part lies behind the
+ * view in the same allocation, and the symbols point into it.
  */
 #include "live/view.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define SETS 9
-
-struct fixed { /* zeroed before it is filled: padding is part of the key */
-	double min_confidence, max_confidence, min_value, max_value;
-	int64_t since_us, until_us;
-	unsigned kinds;
-	uint8_t min_severity, show_duplicates, times_of_event, every_gap, waiter, ndjson, batch, conflate;
-	uint32_t n_items; /* of all sets together */
-};
-
-static void
-sets_of(struct filter *f, struct text_set *sets[SETS])
-{
-	sets[0] = &f->symbols;
-	sets[1] = &f->names[KIND_PATTERN];
-	sets[2] = &f->names[KIND_INDICATOR];
-	sets[3] = &f->names[KIND_ALERT];
-	sets[4] = &f->timeframes;
-	sets[5] = &f->severities;
-	sets[6] = &f->components;
-	sets[7] = &f->sources;
-	sets[8] = &f->channels;
-}
-
-static void
-add_text(struct buf *out, struct text t)
-{
-	uint32_t n = (uint32_t)t.n;
-
-	buf_add(out, &n, sizeof(n));
-	buf_add_text(out, t);
-}
-
 void
 view_key(struct buf *out, const struct filter *filter, const struct view_form *form)
 {
-	struct filter f = *filter;
-	struct text_set *sets[SETS];
-	struct fixed fixed;
+	size_t at = out->len;
+	uint32_t n = 0;
 
-	memset(&fixed, 0, sizeof(fixed));
-	fixed.min_confidence = f.min_confidence;
-	fixed.max_confidence = f.max_confidence;
-	fixed.min_value = f.min_value;
-	fixed.max_value = f.max_value;
-	fixed.since_us = f.since_us;
-	fixed.until_us = f.until_us;
-	fixed.kinds = f.kinds;
-	fixed.min_severity = (uint8_t)f.min_severity;
-	fixed.show_duplicates = f.show_duplicates;
-	fixed.times_of_event = f.times_of_event;
-	fixed.every_gap = f.every_gap;
-	fixed.waiter = form->waiter;
-	fixed.ndjson = form->ndjson;
-	fixed.batch = form->batch;
-	fixed.conflate = form->conflate;
-	sets_of(&f, sets);
-	for (size_t i = 0; i < SETS; i++)
-		fixed.n_items += (uint32_t)sets[i]->n;
-	buf_add(out, &fixed, sizeof(fixed));
-	add_text(out, form->ask);
-	for (size_t i = 0; i < SETS; i++) {
-		uint32_t n = (uint32_t)sets[i]->n;
-
-		buf_add(out, &n, sizeof(n));
-		for (size_t k = 0; k < sets[i]->n; k++)
-			add_text(out, sets[i]->items[k]);
+	buf_add(out, &n, sizeof(n));
+	terms_key(out, filter, form);
+	if (!out->failed) {
+		n = (uint32_t)(out->len - at - sizeof(n));
+		memcpy(out->p + at, &n, sizeof(n));
 	}
-}
-
-struct parse {
-	const char *p;
-	size_t left;
-	bool failed;
-};
-
-static void
-take(struct parse *in, void *to, size_t n)
-{
-	if (in->failed || n > in->left) {
-		in->failed = true;
-		memset(to, 0, n);
-		return;
-	}
-	memcpy(to, in->p, n);
-	in->p += n;
-	in->left -= n;
+	n = (uint32_t)filter->symbols.n;
+	buf_add(out, &n, sizeof(n));
+	for (size_t i = 0; i < filter->symbols.n; i++)
+		parse_put_text(out, filter->symbols.items[i]);
+	parse_put_text(out, form->ask);
 }
 
 static struct text
-take_text(struct parse *in)
+own_key(const struct view *v)
 {
-	struct text t;
+	return (struct text){ (const char *)(v->links + v->n_links) + v->symbols.n * sizeof(struct text), v->n_own };
+}
+
+/* The symbols, which lie between the links and the own key; what comes behind is the ask. */
+static int
+take_own(struct view *v, struct text *items)
+{
+	struct parse in = { own_key(v).p, v->n_own, false };
 	uint32_t n;
 
-	take(in, &n, sizeof(n));
-	if (in->failed || n > in->left) {
-		in->failed = true;
-		return TEXT("");
-	}
-	t = (struct text){ in->p, n };
-	in->p += n;
-	in->left -= n;
-	return t;
-}
-
-static void
-take_fixed(struct view *v, const struct fixed *fixed)
-{
-	v->filter = (struct filter)FILTER_INIT;
-	v->filter.kinds = fixed->kinds;
-	v->filter.min_confidence = fixed->min_confidence;
-	v->filter.max_confidence = fixed->max_confidence;
-	v->filter.min_value = fixed->min_value;
-	v->filter.max_value = fixed->max_value;
-	v->filter.since_us = fixed->since_us;
-	v->filter.until_us = fixed->until_us;
-	v->filter.min_severity = (enum severity)fixed->min_severity;
-	v->filter.show_duplicates = fixed->show_duplicates != 0;
-	v->filter.times_of_event = fixed->times_of_event != 0;
-	v->filter.every_gap = fixed->every_gap != 0;
-	v->form = (struct view_form){ .waiter = fixed->waiter != 0,
-		.ndjson = fixed->ndjson != 0,
-		.batch = fixed->batch != 0,
-		.conflate = fixed->conflate != 0 };
-}
-
-static void
-take_sets(struct view *v, struct text *items, uint32_t n_items, struct parse *in)
-{
-	struct text_set *sets[SETS];
-
-	sets_of(&v->filter, sets);
-	for (size_t i = 0; i < SETS; i++) {
-		uint32_t n;
-
-		take(in, &n, sizeof(n));
-		if (n > n_items) {
-			in->failed = true;
-			return;
-		}
-		*sets[i] = (struct text_set){ items, n };
-		n_items -= n;
-		while (n-- > 0)
-			*items++ = take_text(in);
-	}
+	parse_take(&in, &n, sizeof(n));
+	for (uint32_t i = 0; i < n; i++)
+		items[i] = parse_text(&in);
+	parse_text(&in);
+	return in.failed || in.left > 0 ? -1 : 0;
 }
 
 struct view *
-view_new(struct text key)
+view_new(struct terms_table *t, struct text key)
 {
 	struct parse in = { key.p, key.n, false };
-	struct fixed fixed;
-	uint32_t n_symbols = 0;
-	size_t size;
+	struct text terms = parse_text(&in), own = { in.p, in.left };
+	uint32_t n_symbols, n_links;
 	struct view *v;
-	struct text *items;
 
-	take(&in, &fixed, sizeof(fixed));
-	take_text(&in);
-	take(&in, &n_symbols, sizeof(n_symbols));
-	/* Every item takes its length's four bytes of the key at least. */
-	if (in.failed || fixed.n_items > key.n / 4 || n_symbols > fixed.n_items)
+	parse_take(&in, &n_symbols, sizeof(n_symbols));
+	/* Every symbol takes its length's four bytes of the key at least. */
+	if (in.failed || n_symbols > own.n / 4)
 		return NULL;
-	size = sizeof(*v) + fixed.n_items * sizeof(*items) + n_symbols * sizeof(struct topic_link);
-	if ((v = calloc(1, size + key.n)) == NULL)
+	n_links = n_symbols == 0 ? 1 : n_symbols;
+	v = calloc(1, sizeof(*v) + n_links * sizeof(*v->links) + n_symbols * sizeof(struct text) + own.n);
+	if (v == NULL)
 		return NULL;
-	items = (struct text *)(void *)(v + 1);
-	v->links = (struct topic_link *)(void *)(items + fixed.n_items);
-	v->n_links = n_symbols;
-	v->key = (struct text){ (char *)v + size, key.n };
-	memcpy((char *)v + size, key.p, key.n);
-	in = (struct parse){ v->key.p, v->key.n, false };
-	take(&in, &fixed, sizeof(fixed));
-	take_fixed(v, &fixed);
-	v->form.ask = take_text(&in);
-	take_sets(v, items, fixed.n_items, &in);
-	if (in.failed) {
+	v->n_links = n_links;
+	v->n_own = (uint32_t)own.n;
+	v->symbols = (struct text_set){ (struct text *)(void *)(v->links + n_links), n_symbols };
+	memcpy((char *)(v->links + n_links) + n_symbols * sizeof(struct text), own.p, own.n);
+	if (take_own(v, (struct text *)(void *)(v->links + n_links)) != 0 ||
+	    (v->terms = terms_join(t, terms)) == NULL) {
 		free(v);
 		return NULL;
 	}
@@ -194,7 +77,49 @@ view_new(struct text key)
 }
 
 void
-view_free(struct view *v)
+view_free(struct terms_table *t, struct view *v)
 {
+	terms_leave(t, v->terms);
 	free(v);
+}
+
+bool
+view_has_key(const struct view *v, struct text key)
+{
+	struct parse in = { key.p, key.n, false };
+
+	return text_eq(parse_text(&in), v->terms->key) && text_eq((struct text){ in.p, in.left }, own_key(v));
+}
+
+struct text
+view_ask(const struct view *v)
+{
+	struct parse in = { own_key(v).p, v->n_own, false };
+	uint32_t n;
+
+	parse_take(&in, &n, sizeof(n));
+	while (n-- > 0)
+		parse_text(&in);
+	return parse_text(&in);
+}
+
+bool
+view_has_symbol(const struct view *v, struct text symbol)
+{
+	return v->symbols.n == 0 || text_set_at(&v->symbols, symbol) >= 0;
+}
+
+bool
+view_matches(const struct view *v, const struct event *ev)
+{
+	const struct filter *f = &v->terms->filter;
+
+	return filter_matches(f, ev) && ((ev->kind == KIND_GAP && f->every_gap) || view_has_symbol(v, ev->symbol));
+}
+
+void
+view_filter(const struct view *v, struct filter *out)
+{
+	*out = v->terms->filter;
+	out->symbols = v->symbols;
 }

@@ -120,10 +120,12 @@ add_if_wanted(void *arg, const struct event *ev, struct text body)
 static void
 model(const struct view *v, int64_t from, int64_t to, struct buf *out)
 {
-	struct wanted w = { &v->filter, { 0 }, from, to };
+	struct filter f;
+	struct wanted w = { &f, { 0 }, from, to };
 	struct snapshot snap;
 	struct err e;
 
+	view_filter(v, &f);
 	assert_int_equal(read_begin(reader, &snap, &e), 0);
 	for (int64_t seq = from + 1; seq <= to; seq++)
 		assert_true(read_event(reader, seq, add_if_wanted, &w, &e) >= 0);
@@ -312,7 +314,7 @@ test_views_are_shared(void **state)
 	v = join(&f, &sse);
 	assert_ptr_equal(join(&f, &sse), v);
 	assert_int_equal(v->n_clients, 2);
-	assert_int_equal(v->n_links, 2);
+	assert_int_equal(v->symbols.n, 2);
 	assert_int_equal(hub.n_topics, 2);
 	others[0] = join(&g, &sse);
 	others[1] = join(&f, &lines);
@@ -321,17 +323,93 @@ test_views_are_shared(void **state)
 		assert_ptr_not_equal(others[i], v);
 	assert_int_equal(hub.n_views, 4);
 	assert_int_equal(hub.n_topics, 2);
-	assert_true(text_eq(v->filter.symbols.items[1], TEXT("S1")));
-	assert_true(isnan(v->filter.min_confidence));
-	/* Keys come from ourselves, but a short one must not be read beyond its end. */
-	for (size_t n = 0; n < v->key.n; n++)
-		assert_null(view_new(text_cut(v->key, 0, n)));
+	assert_true(text_eq(v->symbols.items[1], TEXT("S1")));
+	assert_true(isnan(v->terms->filter.min_confidence));
+	assert_true(text_eq(view_ask(others[2]), TEXT("q")));
+	assert_true(text_eq(view_ask(v), TEXT("")));
+	/* Those of different symbols share their terms. */
+	assert_ptr_equal(others[0]->terms, v->terms);
+	assert_int_equal(hub.terms.n, 3);
 	for (int i = 0; i < 3; i++)
 		hub_leave(&hub, others[i]);
 	hub_leave(&hub, v);
 	assert_int_equal(hub.n_views, 1);
 	hub_leave(&hub, v);
 	assert_int_equal(hub.n_views, 0);
+	assert_int_equal(hub.terms.n, 0);
+	close_all();
+}
+
+static void
+add_set(struct text_set *set, const struct text *items, size_t n)
+{
+	*set = (struct text_set){ items, n };
+}
+
+/* What a view's filter says is what was asked for, in each of its members. */
+static void
+test_terms_keep_everything(void **state)
+{
+	const struct text a[] = { TEXT_INIT("A"), TEXT_INIT("B") }, b[] = { TEXT_INIT("c") };
+	struct filter f = { .kinds = KIND_BIT(KIND_ERROR) | KIND_BIT(KIND_PATTERN),
+		.min_confidence = 1,
+		.max_confidence = 2,
+		.min_value = 3,
+		.max_value = 4,
+		.min_severity = 2,
+		.show_duplicates = true,
+		.every_gap = true,
+		.times_of_event = true,
+		.since_us = 5,
+		.until_us = 6 };
+	struct view_form form = { .waiter = true, .ndjson = true, .batch = true, .conflate = true, .ask = TEXT("") };
+	struct buf key = { 0 }, again = { 0 };
+	struct filter got;
+	struct view *v;
+
+	(void)state;
+	open_all(1u << 16);
+	add_set(&f.symbols, a, 2);
+	add_set(&f.names[KIND_PATTERN], b, 1);
+	add_set(&f.names[KIND_INDICATOR], a, 2);
+	add_set(&f.names[KIND_ALERT], a, 1);
+	add_set(&f.timeframes, a, 2);
+	add_set(&f.severities, b, 1);
+	add_set(&f.components, a, 1);
+	add_set(&f.sources, a, 2);
+	add_set(&f.channels, b, 1);
+	v = join(&f, &form);
+	view_filter(v, &got);
+	view_key(&key, &f, &form);
+	view_key(&again, &got, &v->terms->form);
+	assert_true(text_eq(buf_text(&key), buf_text(&again)));
+	assert_true(view_has_key(v, buf_text(&key)));
+	hub_leave(&hub, v);
+	buf_fini(&key);
+	buf_fini(&again);
+	close_all();
+}
+
+/* Keys come from ourselves, but a short one must not be read beyond its end, nor a long one taken. */
+static void
+test_keys_are_whole(void **state)
+{
+	struct filter f = FILTER_INIT;
+	struct view_form form = { .waiter = true, .ask = TEXT("q") };
+	struct buf key = { 0 };
+
+	(void)state;
+	open_all(1u << 16);
+	f.symbols = (struct text_set){ symbol_names, 2 };
+	f.timeframes = (struct text_set){ symbol_names, 2 };
+	view_key(&key, &f, &form);
+	for (size_t n = 0; n < key.len; n++)
+		assert_null(hub_join(&hub, text_cut(buf_text(&key), 0, n)));
+	buf_add_char(&key, 'x');
+	assert_null(hub_join(&hub, buf_text(&key)));
+	assert_int_equal(hub.terms.n, 0);
+	assert_int_equal(hub.n_views, 0);
+	buf_fini(&key);
 	close_all();
 }
 
@@ -448,6 +526,8 @@ main(void)
 		cmocka_unit_test(test_model),
 		cmocka_unit_test(test_model_with_a_small_ring),
 		cmocka_unit_test(test_views_are_shared),
+		cmocka_unit_test(test_terms_keep_everything),
+		cmocka_unit_test(test_keys_are_whole),
 		cmocka_unit_test(test_only_what_is_wanted_is_kept),
 		cmocka_unit_test(test_a_chain_that_was_broken_off),
 		cmocka_unit_test(test_pieces_are_shared),
