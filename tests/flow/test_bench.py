@@ -159,8 +159,32 @@ def test_wait_tells_answers_from_time_outs(bench):
         body = next(answers)
         return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body) + (body == b"{"), body)
 
-    got = bench("wait", "--connect", Server(answer).address, "--n", 3)
+    server = Server(answer)
+    got = bench("wait", "--connect", server.address, "--n", 3)
     assert (got["answered"], got["empty"], got["wrong"], got["unanswered"]) == (1, 1, 1, 0)
+    assert not any("close" in request.lower() for request in server.requests)  # as pollers do, who ask again on the same connection
+
+
+def test_wait_keeps_answered_connections_until_all_are_answered(bench):
+    first, order = threading.Event(), []
+
+    def serve(self, connection):
+        with connection:
+            connection.recv(4096)
+            last = first.is_set()
+            first.set()
+            if last:  # the other one has its answer now, or soon, and must not leave before we have ours
+                order.append("answered")
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{\"data\":[]}")
+            connection.recv(1)
+            order.append("closed")
+
+    server = Server(None)
+    server.serve = serve.__get__(server)
+    got = bench("wait", "--connect", server.address, "--n", 2)
+    assert got["empty"] == 2
+    until(lambda: order.count("closed") == 2, "both are closed")
+    assert order[0] == "answered"
 
 
 def test_what_is_published_is_received(bench, tickgate_bench, tmp_path):
