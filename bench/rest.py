@@ -92,7 +92,7 @@ def lists(bench):
         timed = ("--seconds", seconds)
         new = get(bench, tickgate.address, FIRST, "--vary", "%d-%d" % SPREAD, "--count", bench.scaled(80000, 20000))
         base = get(bench, null.address, ASKED, *timed)
-        get(bench, tickgate.address, ASKED, "--count", 6 * SYMBOLS)  # until both workers have been asked everything
+        get(bench, tickgate.address, ASKED, "--count", 12 * SYMBOLS)  # until both workers have been asked everything twice
         again = get(bench, tickgate.address, ASKED, *timed)
         base2 = get(bench, null.address, ASKED, *timed)
         same = get(bench, tickgate.address, ASKED, "--etags", *timed, expect=304)
@@ -126,7 +126,7 @@ def busy(bench):
     for _ in range(bench.rounds):
         for name, (what, expect, _) in classes.items():
             options = ("--seconds", seconds)
-            get(bench, tickgate.address, ASKED, "--count", 6 * SYMBOLS)
+            get(bench, tickgate.address, ASKED, "--count", 12 * SYMBOLS)
             without = get(bench, tickgate.address, *what, *options, expect=expect or 200)
             n = int(rate * (seconds + 1))
             before = counter.count()

@@ -10,6 +10,8 @@
 
 #define CHAINS 4096 /* a power of two: lists are hundreds of bytes and more, so there are not many thousands */
 #define SHARE 8 /* one answer may have at most this part of all bytes */
+#define DOORS 4096 /* a power of two */
+#define AT_A_DOOR 4
 
 struct entry {
 	struct cached shown; /* first: a struct cached that was given out is the entry */
@@ -32,6 +34,8 @@ struct cache {
 	struct cache_counts counts;
 	struct entry *chains[CHAINS];
 	struct entry *newest, *oldest; /* by use */
+	uint32_t asked[DOORS]
+		      [AT_A_DOOR]; /* marks of questions that were answered lately, at each door the newest first */
 };
 
 struct cache *
@@ -176,26 +180,62 @@ entry_new(uint64_t hash, struct text question, const struct position *at, int64_
 	return entry;
 }
 
-void
-cache_keep(struct cache *c, struct text question, const struct position *at, int64_t head, const struct cached *what)
+/*
+ * The doorkeeper: whether the question was answered before, as far as 16,384 marks remember. Most lists are never asked again; to keep one
+ * costs a copy, fresh memory, and another one's place. The idea is TinyLFU's (Einziger, Friedman and Manes, 2017), whose doorkeeper is a
+ * Bloom filter that is emptied now and then; marks that push one another out forget evenly. Two questions with one mark do no harm.
+ */
+static bool
+was_asked(struct cache *c, uint64_t hash)
 {
-	size_t bytes = sizeof(struct entry) + question.n + what->data.n + what->gaps.n + what->incomplete.n;
-	struct entry *entry, *old, **chain;
+	uint32_t *door = c->asked[hash >> 32 & (DOORS - 1)], mark = (uint32_t)hash | 1;
+	size_t at = 0;
 
-	if (bytes > c->bytes_max / SHARE ||
-	    (entry = entry_new(text_hash(question, c->seed), question, at, head, what, bytes)) == NULL)
-		return;
-	pthread_mutex_lock(&c->lock);
-	if ((old = find(c, question, entry->hash)) != NULL)
+	bool asked;
+
+	while (at < AT_A_DOOR - 1 && door[at] != mark)
+		at++;
+	asked = door[at] == mark;
+	memmove(door + 1, door, at * sizeof(*door));
+	door[0] = mark;
+	return asked;
+}
+
+static void
+insert(struct cache *c, struct entry *entry)
+{
+	struct entry *old = find(c, entry->question, entry->hash);
+	struct entry **chain = &c->chains[entry->hash & (CHAINS - 1)];
+
+	if (old != NULL)
 		drop(c, old);
-	while (c->oldest != NULL && c->counts.bytes + bytes > c->bytes_max)
+	while (c->oldest != NULL && c->counts.bytes + entry->bytes > c->bytes_max)
 		drop(c, c->oldest);
-	chain = &c->chains[entry->hash & (CHAINS - 1)];
 	entry->next = *chain;
 	*chain = entry;
 	link_use(c, entry);
 	c->counts.entries++;
-	c->counts.bytes += bytes;
+	c->counts.bytes += entry->bytes;
+}
+
+void
+cache_keep(struct cache *c, struct text question, const struct position *at, int64_t head, const struct cached *what)
+{
+	size_t bytes = sizeof(struct entry) + question.n + what->data.n + what->gaps.n + what->incomplete.n;
+	uint64_t hash = text_hash(question, c->seed);
+	struct entry *entry;
+	bool welcome;
+
+	if (bytes > c->bytes_max / SHARE)
+		return;
+	pthread_mutex_lock(&c->lock);
+	welcome = was_asked(c, hash) || find(c, question, hash) != NULL;
+	pthread_mutex_unlock(&c->lock);
+	/* Copied without the lock. */
+	if (!welcome || (entry = entry_new(hash, question, at, head, what, bytes)) == NULL)
+		return;
+	pthread_mutex_lock(&c->lock);
+	insert(c, entry);
 	pthread_mutex_unlock(&c->lock);
 }
 

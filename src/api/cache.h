@@ -30,7 +30,7 @@ const struct cached *cache_find(struct cache *c, struct text question, const str
 void cache_release(struct cache *c, const struct cached *held);
 
 /*
- * Keeps a copy. `at` was taken before the read, `head` is where the log stood in it: nobody whose position lies before `head` gets it,
+ * Keeps a copy, but not the first time: a list that nobody asks again costs no memory and pushes no other out. `at` was taken before the read, `head` is where the log stood in it: nobody whose position lies before `head` gets it,
  * or what is in it could come to that client twice. Too large for its share of the bytes, or no memory: not kept.
  */
 void cache_keep(

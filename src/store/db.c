@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "store/wanted.h"
+
 /* A reader's patience: a writer holds the WAL's locks for a checkpoint's end or a recovery at most. */
 #define READER_BUSY_MS 250
 #define WRITER_BUSY_MS 5000
@@ -178,6 +180,8 @@ set_up_reader(struct db *db, struct err *e)
 	bool has;
 
 	sqlite3_busy_timeout(db->conn, READER_BUSY_MS);
+	if (wanted_register(db->conn) != SQLITE_OK)
+		return db_fail(db, "wanted", e);
 	if (run_text(db,
 		"PRAGMA mmap_size = 0; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;"
 		"PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY; PRAGMA query_only = ON",

@@ -15,6 +15,9 @@ struct walk {
 	void *arg;
 	struct list_result *out;
 	enum row_width width;
+	struct merge merge;
+	int64_t most; /* rows to look at */
+	int64_t before; /* the position before the row that is looked at */
 	bool full; /* the page is full: only looking ahead */
 	bool too_late; /* oldest first: met an event that `until` leaves out */
 	int64_t ahead;
@@ -82,65 +85,71 @@ is_too_late(const struct walk *w, const struct event *ev)
 	return w->q->order == LIST_OLDEST_FIRST && !f->times_of_event && ev->received_us >= f->until_us;
 }
 
-/* Looks at one row. 1: the list ends with it; 0: go on; -1. */
+/* What the statement that fetches rows asks for. A row may be gone that its index still holds: it was looked at all the same. */
 static int
-examine(struct walk *w, int64_t seq, struct err *e)
+next_seq(void *arg, int64_t *seq, struct err *e)
 {
-	struct event ev;
-	int stop = 0, rc;
+	struct walk *w = arg;
+	struct list_result *out = w->out;
+	int rc;
 
-	if ((rc = row_columns(w->r, seq, w->full ? ROW_COLUMNS : w->width, &ev, e)) < 0)
-		return -1;
-	if (rc == 1 && is_too_late(w, &ev)) {
-		row_release(w->r);
-		w->too_late = true;
-		return 1;
-	}
-	/* A row may be gone that its index still holds: retention cleans by_symbol behind the log. */
-	if (rc == 0 || !filter_matches(w->q->filter, &ev)) {
-		if (rc == 1)
-			row_release(w->r);
-		w->out->position = seq;
+	if ((rc = merge_next(&w->merge, seq, e)) != 1)
+		return rc;
+	/* One is looked at in any case, or whoever goes on from here would not get on. */
+	if ((out->examined > 0 && out->examined + w->merge.passed >= w->most) ||
+	    (w->full && w->ahead++ >= LOOK_AHEAD)) {
+		out->has_more = true;
 		return 0;
 	}
-	if (w->full) {
-		row_release(w->r);
-		w->out->has_more = true;
+	out->examined++;
+	w->before = out->position;
+	out->position = *seq;
+	return 1;
+}
+
+/* Looks at one row. 1: the list ends with it; 0: go on; -1. */
+static int
+examine(struct walk *w, sqlite3_stmt *rows, const struct event *ev, struct err *e)
+{
+	struct list_result *out = w->out;
+	int stop = 0, rc;
+
+	if (is_too_late(w, ev)) {
+		w->too_late = true;
+		out->position = w->before;
 		return 1;
 	}
-	rc = row_deliver(w->r, &ev, w->row, w->arg, &stop, e);
-	row_release(w->r);
-	if (rc < 0)
+	if (!filter_matches(w->q->filter, ev))
+		return 0;
+	if (w->full) {
+		out->has_more = true;
+		out->position = w->before;
+		return 1;
+	}
+	if ((rc = rows_deliver(w->r, rows, w->width, ev, w->row, w->arg, &stop, e)) < 0)
 		return -1;
-	w->out->position = seq;
-	w->out->delivered += rc;
-	w->out->has_more = stop != 0;
-	w->full = w->out->delivered >= w->q->limit;
+	out->delivered += rc;
+	out->has_more = stop != 0;
+	w->full = out->delivered >= w->q->limit;
 	return stop != 0;
 }
 
 static int
-walk(struct walk *w, struct merge *m, struct err *e)
+walk(struct walk *w, struct err *e)
 {
-	int64_t seq, most = w->q->examine > 0 ? w->q->examine : READ_EXAMINE_MAX;
-	int rc;
+	struct wanted wanted = { .next = next_seq, .arg = w };
+	sqlite3_stmt *rows = rows_open(w->r, w->width, &wanted, e);
+	struct event ev;
+	int rc = rows == NULL ? -1 : 0;
 
-	while ((rc = merge_next(m, &seq, e)) == 1) {
-		/* One is looked at in any case, or whoever goes on from here would not get on. */
-		if ((w->out->examined > 0 && w->out->examined + m->passed >= most) ||
-		    (w->full && w->ahead++ >= LOOK_AHEAD)) {
-			w->out->has_more = true;
-			return 0;
-		}
-		w->out->examined++;
-		if ((rc = examine(w, seq, e)) != 0)
-			return rc < 0 ? -1 : 0;
-	}
-	if (rc == 0 && m->tail_cut != 0) {
+	while (rc == 0 && (rc = rows_next(w->r, rows, w->width, &wanted, &ev, e)) == 1)
+		rc = examine(w, rows, &ev, e);
+	sqlite3_reset(rows);
+	if (rc == 0 && !w->out->has_more && w->merge.tail_cut != 0) {
 		w->out->has_more = true;
-		w->out->position = m->tail_cut;
+		w->out->position = w->merge.tail_cut;
 	}
-	return rc;
+	return rc < 0 ? -1 : 0;
 }
 
 /* Whether everything up to `end` was before `until`. Receive times do not run backwards. 1, 0, -1. */
@@ -163,10 +172,14 @@ int
 read_list(struct reader *r, const struct snapshot *snap, const struct list_query *q, read_row_fn row, void *arg,
     struct list_result *out, struct err *e)
 {
-	struct walk w = { .r = r, .q = q, .row = row, .arg = arg, .out = out };
+	struct walk w = { .r = r,
+		.q = q,
+		.row = row,
+		.arg = arg,
+		.out = out,
+		.most = q->examine > 0 ? q->examine : READ_EXAMINE_MAX };
 	bool newest_first = q->order == LIST_NEWEST_FIRST;
 	int64_t from, below;
-	struct merge m;
 	int rc = 0;
 
 	/* When it picks, most of what is looked at is left where it is. */
@@ -175,12 +188,12 @@ read_list(struct reader *r, const struct snapshot *snap, const struct list_query
 	if (find_bounds(r, snap, q, &from, &below, e) != 0)
 		return -1;
 	if (from < below) {
-		if (merge_init(&m, r, snap, q->filter, newest_first, from, below, e) != 0)
+		if (merge_init(&w.merge, r, snap, q->filter, newest_first, from, below, e) != 0)
 			return -1;
 		if (q->tail != NULL)
-			merge_use_tail(&m, q->tail, q->tail_symbol);
-		rc = walk(&w, &m, e);
-		merge_fini(&m);
+			merge_use_tail(&w.merge, q->tail, q->tail_symbol);
+		rc = walk(&w, e);
+		merge_fini(&w.merge);
 	}
 	/* Everything up to there was looked at, though most of it only in the index. */
 	if (rc == 0 && !newest_first && !out->has_more && reach(q, snap) > out->position) {

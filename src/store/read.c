@@ -21,8 +21,8 @@
 #define RETRY_FOR_US 50000
 #define RETRY_PAUSE_US 1000
 #define DOUBT_EVERY_US 1000000
-#define WHOLE_BODY 15 /* the text's column in event_whole, and in event_brief */
-#define BRIEF_BODY 6
+#define WHOLE_SEQ 15 /* the columns of seq, behind which the text stands, if it is there */
+#define BRIEF_SEQ 6
 #define POOL_MAX (24u << 20) /* READ_TAIL_MAX rows with the longest names there are stay below it in any sane log */
 
 struct reader *
@@ -271,9 +271,9 @@ row_int(struct reader *r, sqlite3_stmt *st, int64_t *out, struct err *e)
 }
 
 static void
-take_columns(struct event *ev, sqlite3_stmt *st, int64_t seq)
+take_columns(struct event *ev, sqlite3_stmt *st)
 {
-	*ev = (struct event){ .seq = seq,
+	*ev = (struct event){ .seq = sqlite3_column_int64(st, WHOLE_SEQ),
 		.kind = (enum kind)sqlite3_column_int(st, 0),
 		.symbol = db_column_text(st, 1),
 		.name = db_column_text(st, 2),
@@ -292,10 +292,10 @@ take_columns(struct event *ev, sqlite3_stmt *st, int64_t seq)
 }
 
 static void
-take_brief(struct event *ev, sqlite3_stmt *st, int64_t seq)
+take_brief(struct event *ev, sqlite3_stmt *st)
 {
 	*ev = (struct event)EVENT_INIT;
-	ev->seq = seq;
+	ev->seq = sqlite3_column_int64(st, BRIEF_SEQ);
 	ev->kind = (enum kind)sqlite3_column_int(st, 0);
 	ev->symbol = db_column_text(st, 1);
 	ev->time_ms = sqlite3_column_int64(st, 2);
@@ -304,50 +304,56 @@ take_brief(struct event *ev, sqlite3_stmt *st, int64_t seq)
 	ev->duplicate_of = sqlite3_column_int64(st, 5);
 }
 
-int
-row_columns(struct reader *r, int64_t seq, enum row_width width, struct event *ev, struct err *e)
+/* What follows indexes tables by it. */
+static bool
+is_known(const struct event *ev)
+{
+	return (unsigned)ev->kind < KIND__MAX && (unsigned)ev->severity < SEVERITY__MAX;
+}
+
+sqlite3_stmt *
+rows_open(struct reader *r, enum row_width width, struct wanted *w, struct err *e)
 {
 	static const enum sql statements[] = {
-		[ROW_COLUMNS] = SQL_EVENT_COLUMNS, [ROW_WHOLE] = SQL_EVENT_WHOLE, [ROW_BRIEF] = SQL_EVENT_BRIEF
+		[ROW_COLUMNS] = SQL_LIST_COLUMNS, [ROW_WHOLE] = SQL_LIST_WHOLE, [ROW_BRIEF] = SQL_LIST_BRIEF
 	};
-	sqlite3_stmt *st = db_stmt(&r->db, statements[width], e);
+	sqlite3_stmt *rows = db_stmt(&r->db, statements[width], e);
+
+	if (rows == NULL || wanted_bind(rows, w) == 0)
+		return rows;
+	db_fail(&r->db, "list", e);
+	return NULL;
+}
+
+int
+rows_next(struct reader *r, sqlite3_stmt *rows, enum row_width width, struct wanted *w, struct event *ev, struct err *e)
+{
 	int rc;
 
-	if (st == NULL)
-		return -1;
-	r->row = st;
-	r->row_width = width;
-	if (db_bind_int(st, ":seq", seq) != 0)
-		return db_fail(&r->db, "event", e);
-	if ((rc = db_step(&r->db, st, e)) != 1)
-		return rc;
-	if (width == ROW_BRIEF)
-		take_brief(ev, st, seq);
-	else
-		take_columns(ev, st, seq);
-	/* What follows indexes tables by it. */
-	if ((unsigned)ev->kind >= KIND__MAX || (unsigned)ev->severity >= SEVERITY__MAX) {
-		row_release(r);
-		return 0;
-	}
+	do {
+		if ((rc = db_step(&r->db, rows, e)) != 1) {
+			if (w->failed && e != NULL)
+				*e = w->why;
+			return rc;
+		}
+		if (width == ROW_BRIEF)
+			take_brief(ev, rows);
+		else
+			take_columns(ev, rows);
+	} while (!is_known(ev));
 	return 1;
 }
 
-void
-row_release(struct reader *r)
-{
-	sqlite3_reset(r->row);
-}
-
 int
-row_deliver(struct reader *r, const struct event *ev, read_row_fn row, void *arg, int *stop, struct err *e)
+rows_deliver(struct reader *r, sqlite3_stmt *rows, enum row_width width, const struct event *ev, read_row_fn row,
+    void *arg, int *stop, struct err *e)
 {
 	sqlite3_stmt *st;
 	int rc;
 
 	*stop = 0;
-	if (r->row_width != ROW_COLUMNS) {
-		*stop = row(arg, ev, db_column_text(r->row, r->row_width == ROW_WHOLE ? WHOLE_BODY : BRIEF_BODY));
+	if (width != ROW_COLUMNS) {
+		*stop = row(arg, ev, db_column_text(rows, width == ROW_WHOLE ? WHOLE_SEQ + 1 : BRIEF_SEQ + 1));
 		return 1;
 	}
 	if ((st = db_stmt(&r->db, SQL_EVENT_BODY, e)) == NULL)
@@ -364,13 +370,21 @@ row_deliver(struct reader *r, const struct event *ev, read_row_fn row, void *arg
 int
 read_event(struct reader *r, int64_t seq, read_row_fn row, void *arg, struct err *e)
 {
+	sqlite3_stmt *st = db_stmt(&r->db, SQL_EVENT_WHOLE, e);
 	struct event ev;
-	int stop, rc;
+	int rc;
 
-	if ((rc = row_columns(r, seq, ROW_WHOLE, &ev, e)) != 1)
+	if (st == NULL)
+		return -1;
+	if (db_bind_int(st, ":seq", seq) != 0)
+		return db_fail(&r->db, "event", e);
+	if ((rc = db_step(&r->db, st, e)) != 1)
 		return rc;
-	rc = row_deliver(r, &ev, row, arg, &stop, e);
-	row_release(r);
+	take_columns(&ev, st);
+	rc = is_known(&ev);
+	if (rc == 1)
+		row(arg, &ev, db_column_text(st, WHOLE_SEQ + 1));
+	sqlite3_reset(st);
 	return rc;
 }
 

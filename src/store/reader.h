@@ -9,6 +9,7 @@
 
 #include "store/db.h"
 #include "store/read.h"
+#include "store/wanted.h"
 
 #define READ_TAIL_MAX 65536 /* rows of the log's end that one answer looks through, indexed and tallied late */
 
@@ -20,7 +21,10 @@ struct tally_row {
 	struct text symbol, name, timeframe; /* in the pool */
 };
 
-/* How much of an event is read at once: see row_columns(). */
+/*
+ * How much of an event a list reads at once: one that will probably be delivered with its text; else that stays where it is, which may
+ * be far away.
+ */
 enum row_width {
 	ROW_COLUMNS, /* all that filters look at */
 	ROW_WHOLE, /* the same, and its text */
@@ -43,8 +47,6 @@ struct reader {
 	size_t n_sorted;
 	struct latest_row *latest; /* read_latest()'s, one call at a time, in the pool */
 	size_t latest_cap;
-	sqlite3_stmt *row; /* borrowed: what row_columns() read last */
-	enum row_width row_width;
 	int64_t *seqs; /* what tail_collect() found; owned, grows */
 	size_t seqs_cap;
 };
@@ -52,15 +54,19 @@ struct reader {
 /* Makes sure that the file which is open is the one which is there. */
 int reader_connect(struct reader *r, struct err *e);
 
-/*
- * Fills *ev from the row at `seq`, without lead and rest. Its slices live until row_release(). 1: there; 0: not; -1.
- * How much of it: an event that will probably be delivered is read with its text at once; else that stays where it is, which may be far away.
- */
-int row_columns(struct reader *r, int64_t seq, enum row_width width, struct event *ev, struct err *e);
-void row_release(struct reader *r);
+/* The statement that gives the rows of `w` (borrowed until the reset) in turn; borrowed. */
+sqlite3_stmt *rows_open(struct reader *r, enum row_width width, struct wanted *w, struct err *e);
 
-/* Gives the row that row_columns() just read, with its text, to `row`; *stop is what that returned. 1, 0 (gone), -1. */
-int row_deliver(struct reader *r, const struct event *ev, read_row_fn row, void *arg, int *stop, struct err *e);
+/*
+ * The next row, without lead and rest; its slices live until the next one or the reset. 1: *ev filled; 0: no more, and the statement is
+ * reset; -1, reset, too. Rows of kinds from the future are passed over.
+ */
+int rows_next(
+    struct reader *r, sqlite3_stmt *rows, enum row_width width, struct wanted *w, struct event *ev, struct err *e);
+
+/* Gives the row that rows_next() just read, with its text, to `row`; *stop is what that returned. 1, 0 (gone), -1. */
+int rows_deliver(struct reader *r, sqlite3_stmt *rows, enum row_width width, const struct event *ev, read_row_fn row,
+    void *arg, int *stop, struct err *e);
 
 /* One number of a statement that gives at most one row. 1: *out set; 0: no row; -1. */
 int row_int(struct reader *r, sqlite3_stmt *st, int64_t *out, struct err *e);

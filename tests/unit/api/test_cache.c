@@ -32,13 +32,21 @@ tear_down(void **state)
 }
 
 static void
-keep(struct cache *c, const char *question, const char *data)
+keep_once(struct cache *c, const char *question, const char *data)
 {
 	const struct cached what = {
 		.data = text_of(data), .gaps = TEXT("[]"), .incomplete = TEXT(""), .result = { .delivered = 3 }
 	};
 
 	cache_keep(c, text_of(question), &here, 100, &what);
+}
+
+/* The first time it is only remembered to have been asked. */
+static void
+keep(struct cache *c, const char *question, const char *data)
+{
+	keep_once(c, question, data);
+	keep_once(c, question, data);
 }
 
 static bool
@@ -79,6 +87,40 @@ test_only_what_is_right_is_found(void **state)
 	assert_false(finds(c, "q", &at, ""));
 	keep(c, "q", "other rows");
 	assert_true(finds(c, "q", &here, "other rows"));
+}
+
+static void
+test_what_nobody_asks_again_is_not_kept(void **state)
+{
+	struct cache *c = *state;
+	struct cache_counts counts;
+	char question[16];
+	int known = 0;
+
+	keep(c, "often", "rows");
+	for (int i = 0; i < 50000; i++) {
+		snprintf(question, sizeof(question), "q%d", i);
+		keep_once(c, question, "other rows");
+	}
+	/* But for the few whose marks are alike. */
+	cache_count(c, &counts);
+	assert_true(counts.entries <= 10);
+	assert_true(finds(c, "often", &here, "rows"));
+	/* What is kept, if out of date, is kept anew at once, however long ago it was asked for. */
+	keep_once(c, "often", "new rows");
+	assert_true(finds(c, "often", &here, "new rows"));
+	/* Four thousand questions in turn are all known the second time; fifty thousand are forgotten by then. */
+	for (int i = 50000 - 4000; i < 50000; i++) {
+		snprintf(question, sizeof(question), "q%d", i);
+		keep_once(c, question, "");
+		known += finds(c, question, &here, "");
+	}
+	assert_true(known > 3900);
+	for (int i = 0; i < 4000; i++) {
+		snprintf(question, sizeof(question), "q%d", i);
+		keep_once(c, question, "");
+		assert_true(!finds(c, question, &here, "") || known++ < 4010);
+	}
 }
 
 static void
@@ -168,6 +210,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_only_what_is_right_is_found, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_what_nobody_asks_again_is_not_kept, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_bytes_are_bounded_and_the_unused_go_first, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_what_is_held_stays_until_it_is_released, set_up, tear_down),
 		cmocka_unit_test(test_nothing_fits_into_nothing),

@@ -210,6 +210,8 @@ test_what_memory_knows_needs_no_database(void **state)
 
 	write_state(f, true);
 	follow(f);
+	/* Twice, or the cache does not keep it. */
+	tag_of(f, tag, "/v1/patterns", "symbols=S1,S3&limit=50");
 	tag_of(f, tag, "/v1/patterns", "symbols=S1,S3&limit=50");
 	n = strcspn(buf_cstr(&f->reply.body), "]");
 	memcpy(first, f->reply.body.p, n);
@@ -241,13 +243,14 @@ test_the_cache_never_runs_ahead(void **state)
 	    "channel, "
 	    "time_ms, time_source, received_us + 1, gap_from_us, 0, '{\"n\":1001}' FROM events WHERE seq = 999");
 	made_log_sql(&f->log, "UPDATE log SET next_seq = 1002");
-	/* Memory has not heard of it yet, the log has it. */
-	assert_int_equal(nth(ask(f, 200, "/v1/patterns", ""), 0), 1001);
-	assert_string_equal(text_at(f->json, "cursor"), MADE_EPOCH "-1001");
-	assert_int_equal(nth(ask(f, 200, "/v1/patterns", ""), 0), 1001);
-	assert_string_equal(text_at(f->json, "cursor"), MADE_EPOCH "-1001");
+	/* Memory has not heard of it yet, the log has it; what is asked for the second time is kept. */
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(nth(ask(f, 200, "/v1/patterns", ""), 0), 1001);
+		assert_string_equal(text_at(f->json, "cursor"), MADE_EPOCH "-1001");
+	}
 	cache_count(f->api->cache, &counts);
 	assert_int_equal(counts.hits, 0);
+	assert_int_equal(counts.entries, 1);
 	happens(f, 1001, KIND_PATTERN, "S1", 0);
 	ask(f, 200, "/v1/patterns", "");
 	ask(f, 200, "/v1/patterns", "");
