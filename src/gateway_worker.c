@@ -30,27 +30,36 @@ struct worker {
 	struct api *live_api; /* the live thread's own */
 };
 
+static void
+lengthy(void *arg)
+{
+	fcgi_lengthy(arg);
+}
+
 static void *
-thread_start(void *arg, struct err *e)
+thread_start(void *arg, struct fcgi_thread *thread, struct err *e)
 {
 	struct worker *w = arg;
 	struct api *api = api_new(w->conf, &w->shared, e);
 
-	if (api != NULL)
-		api->cache = w->cache;
+	if (api == NULL)
+		return NULL;
+	api->cache = w->cache;
+	api->lengthy = lengthy;
+	api->lengthy_arg = thread;
 	return api;
 }
 
 static void
-thread_handle(void *thread, struct request *request, struct reply *reply)
+thread_handle(void *context, struct request *request, struct reply *reply)
 {
-	api_handle(thread, request, reply);
+	api_handle(context, request, reply);
 }
 
 static void
-thread_stop(void *thread)
+thread_stop(void *context)
 {
-	api_free(thread);
+	api_free(context);
 }
 
 static void

@@ -125,11 +125,19 @@ api_read_failed(struct api *a, struct reply *reply, const struct err *e)
 	reply_problem(reply, PROBLEM_STORAGE_UNAVAILABLE, "the log cannot be read at the moment", NULL);
 }
 
+void
+api_lengthy(struct api *a)
+{
+	if (a->lengthy != NULL)
+		a->lengthy(a->lengthy_arg);
+}
+
 int
 api_begin(struct api *a, struct snapshot *snap, struct reply *reply)
 {
 	struct err e;
 
+	api_lengthy(a);
 	if (read_begin(a->reader, snap, &e) == 0)
 		return 0;
 	api_read_failed(a, reply, &e);

@@ -35,6 +35,9 @@ struct api {
 	struct log_limit slow, unpublished;
 	struct cache
 	    *cache; /* rendered lists, of all the worker's threads, borrowed; set after api_new(); NULL likewise */
+	void (*lengthy)(
+	    void *arg); /* told before what may take long; set after api_new(); NULL: nobody wants to know */
+	void *lengthy_arg;
 	struct reader *reader; /* owned */
 	struct state *state; /* the newest copy of the subscriber's state file, owned */
 	bool have_state;

@@ -37,6 +37,9 @@ void stream_refuse(const struct request *request, struct reply *reply, enum prob
 
 /* ---- shared (api.c) ---- */
 
+/* Says that the request may take long from here on: before the database, Redis, or whatever else can stall. Cheap. */
+void api_lengthy(struct api *a);
+
 /* Begins a snapshot, or answers 503 and returns -1. End it with read_end(). */
 int api_begin(struct api *a, struct snapshot *snap, struct reply *reply);
 

@@ -38,6 +38,7 @@ read_log_part(struct api *a, struct log_part *log)
 {
 	struct err e;
 
+	api_lengthy(a);
 	if (read_begin(a->reader, &log->snap, &e) != 0)
 		goto failed;
 	if (read_oldest(a->reader, &log->oldest_us, &e) != 0 ||

@@ -319,6 +319,7 @@ stream_get(void *app, struct exchange *x, struct reply *reply)
 		stream_refuse(x->request, reply, PROBLEM_SHUTTING_DOWN, 1);
 		return;
 	}
+	api_lengthy(s.a);
 	rc = read_begin(s.a->reader, &s.snap, &e);
 	if (rc == 0) {
 		rc = find_beginning(&s, &e);

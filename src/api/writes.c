@@ -342,6 +342,7 @@ send(struct api *a, const struct outgoing *o, enum setting channel, struct reply
 	for (size_t i = 0, from = 0; i < o->n; from = o->ends[i++])
 		messages[i] = (struct text){ o->out.p + from, o->ends[i] - from };
 	begin_us = clock_mono_us();
+	api_lengthy(a);
 	result = batch_publish(a->shared.publish, conf_str(a->conf, channel), messages, o->n, &receivers, &e);
 	note(a, result, o->n, channel, clock_mono_us() - begin_us);
 	answer(a, result, o->n, receivers, &e, reply);

@@ -1,8 +1,9 @@
 /*
- * fcgi - see fcgi.h.  Walk 2, step 1: the poll loop of a worker; on to http/fcgi_thread.c.
+ * fcgi - see fcgi.h.  Walk 2, step 1: the loop of a worker; on to http/fcgi_thread.c.
  *
- * The loop blocks on nothing but epoll_wait(). Events of connections are worked off before the listener's, so that within one
- * batch no event can mean a connection that has been replaced.
+ * Who leads (fcgi_lead.h) turns the loop: it waits for connections, and answers each as it comes. The loop is the leader's alone, with all that is in it, also the events that
+ * were reported and not worked off: a new leader goes on where the one before stopped. So nothing in here is touched after fcgi_answer() without asking lead_keep().
+ * Events of connections are worked off before the listener's, so that within one batch no event can mean a connection that has been replaced.
  */
 #include "http/fcgi.h"
 
@@ -19,27 +20,34 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "http/fcgi_conns.h"
+#include "http/fcgi_lead.h"
 #include "http/fcgi_thread.h"
 
 #define EVENTS_MAX 64
-#define ACCEPTS_A_TURN 64
-#define PAUSE_US 50000 /* without descriptors, memory or room: leave connections in the backlog for so long */
+#define PAUSE_US 50000 /* without descriptors or memory: leave connections in the backlog for so long */
 
 struct loop {
 	const struct fcgi_opts *opts;
-	struct conns conns;
+	struct lead lead;
+
+	/* The leader's. */
+	struct conns conns; /* silent ones */
 	int epoll;
+	struct epoll_event events[EVENTS_MAX];
+	int n_events, next_event; /* those before next_event are worked off */
+	bool may_accept; /* somebody is, or may be, at the door */
 	bool accepting; /* the listener is in epoll */
 	bool stopping;
 	int64_t paused_until_us;
 	struct log_limit limit;
+	struct err *failure; /* why it ended by itself; the caller's of fcgi_serve() */
+	bool failed;
 };
 
 struct thread {
 	pthread_t id;
 	struct loop *loop;
-	struct fcgi_request *request;
-	void *context;
+	struct fcgi_thread *self;
 };
 
 int
@@ -51,57 +59,6 @@ fcgi_init(struct err *e)
 		return -1;
 	}
 	return 0;
-}
-
-static void *
-thread_main(void *arg)
-{
-	struct thread *t = arg;
-	int fd;
-
-	while ((fd = conns_take(&t->loop->conns)) >= 0)
-		fcgi_answer(t->request, fd, t->loop->opts, t->context);
-	return NULL;
-}
-
-static int
-thread_begin(struct thread *t, struct loop *l, struct err *e)
-{
-	sigset_t all, old;
-	int rc;
-
-	t->loop = l;
-	t->request = fcgi_request_new(e);
-	if (t->request == NULL)
-		return -1;
-	t->context = l->opts->thread_start(l->opts->arg, e);
-	if (t->context == NULL) {
-		fcgi_request_free(t->request);
-		return -1;
-	}
-	/* libfcgi takes an interrupted read for a broken connection. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = pthread_create(&t->id, NULL, thread_main, t);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (rc == 0)
-		return 0;
-	errno = rc;
-	err_sys(e, "cannot start a request thread");
-	l->opts->thread_stop(t->context);
-	fcgi_request_free(t->request);
-	return -1;
-}
-
-static void
-threads_end(struct thread *threads, int n, struct loop *l)
-{
-	conns_close(&l->conns);
-	for (int i = 0; i < n; i++) {
-		pthread_join(threads[i].id, NULL);
-		l->opts->thread_stop(threads[i].context);
-		fcgi_request_free(threads[i].request);
-	}
 }
 
 static int
@@ -142,74 +99,43 @@ pause_accepting(struct loop *l)
 	l->paused_until_us = clock_mono_us() + PAUSE_US;
 }
 
-static void
-set_timeouts(int fd, int64_t ms)
-{
-	struct timeval tv = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
-
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
-}
-
 /* Web servers send the request as soon as they are connected: most often it is there by now, and need not be waited for. */
-static bool
-has_spoken(int fd)
-{
-	char byte;
-
-	return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
-}
-
 static void
-take_in(struct loop *l, int fd)
+take_in(struct loop *l, struct fcgi_thread *t, int fd)
 {
 	struct conn *conn;
 
-	set_timeouts(fd, l->opts->receive_timeout_ms);
-	if (has_spoken(fd)) {
-		conns_queue(&l->conns, fd);
+	if (fcgi_answer(t, fd))
 		return;
-	}
 	conn = conns_add(&l->conns, fd, clock_mono_us() + l->opts->receive_timeout_ms * 1000);
-	if (conn == NULL)
-		close(fd);
-	else if (watch(l, fd, EPOLLIN | EPOLLRDHUP, conn, NULL) != 0)
+	if (watch(l, fd, EPOLLIN | EPOLLRDHUP, conn, NULL) != 0)
 		conns_drop(&l->conns, conn);
 }
 
+/* One, and back to epoll, which then says whether there is another: to be refused by accept4() costs more. */
 static void
-accept_some(struct loop *l)
+accept_one(struct loop *l, struct fcgi_thread *t)
 {
-	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
-		int fd;
+	int fd = accept4(l->opts->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-		/* Full of silent ones: the one that has been silent longest goes. Full of requests: the backlog holds the rest. */
-		if (conns_full(&l->conns)) {
-			if (l->conns.oldest == NULL) {
-				pause_accepting(l);
-				return;
-			}
-			conns_drop(&l->conns, l->conns.oldest);
-		}
-		fd = accept4(l->opts->listener, NULL, NULL, SOCK_CLOEXEC);
-		if (fd >= 0) {
-			take_in(l, fd);
-		} else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-			return;
-		} else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-			if (log_allowed(&l->limit, 6, "accept_failed"))
-				log_event(LOG_LEVEL_WARNING, "accept_failed", log_str("error", strerror(errno)));
-			pause_accepting(l);
-			return;
-		}
+	l->may_accept = false;
+	if (fd >= 0) {
+		take_in(l, t, fd);
+	} else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+		if (log_allowed(&l->limit, 6, "accept_failed"))
+			log_event(LOG_LEVEL_WARNING, "accept_failed", log_str("error", strerror(errno)));
+		pause_accepting(l);
 	}
 }
 
 static void
 expire(struct loop *l)
 {
-	int64_t now_us = clock_mono_us();
+	int64_t now_us;
 
+	if (l->conns.oldest == NULL)
+		return;
+	now_us = clock_mono_us();
 	while (l->conns.oldest != NULL && l->conns.oldest->deadline_us <= now_us)
 		conns_drop(&l->conns, l->conns.oldest);
 }
@@ -218,7 +144,7 @@ expire(struct loop *l)
 static int
 timeout_ms(const struct loop *l)
 {
-	int64_t due_us = INT64_MAX, now_us = clock_mono_us();
+	int64_t due_us = INT64_MAX, now_us;
 
 	if (l->conns.oldest != NULL)
 		due_us = l->conns.oldest->deadline_us;
@@ -226,54 +152,106 @@ timeout_ms(const struct loop *l)
 		due_us = l->paused_until_us;
 	if (due_us == INT64_MAX)
 		return -1;
+	now_us = clock_mono_us();
 	return due_us <= now_us ? 0 : (int)((due_us - now_us + 999) / 1000);
 }
 
 static void
-work_off(struct loop *l, const struct epoll_event *events, int n)
+work_off(struct loop *l, struct fcgi_thread *t, void *what)
 {
-	bool may_accept = false;
+	if (what == l) {
+		l->may_accept = true;
+	} else if (what == NULL) {
+		epoll_ctl(l->epoll, EPOLL_CTL_DEL, l->opts->stop_fd, NULL);
+		listener_off(l);
+		l->stopping = true;
+	} else {
+		int fd = conns_remove(&l->conns, what);
 
-	for (int i = 0; i < n; i++) {
-		void *what = events[i].data.ptr;
-
-		if (what == l) {
-			may_accept = true;
-		} else if (what == NULL) {
-			epoll_ctl(l->epoll, EPOLL_CTL_DEL, l->opts->stop_fd, NULL);
-			listener_off(l);
-			l->stopping = true;
-		} else {
-			struct conn *conn = what;
-
-			epoll_ctl(l->epoll, EPOLL_CTL_DEL, conn->fd, NULL);
-			conns_ready(&l->conns, conn);
-		}
+		epoll_ctl(l->epoll, EPOLL_CTL_DEL, fd, NULL);
+		take_in(l, t, fd);
 	}
-	if (may_accept && !l->stopping)
-		accept_some(l);
 }
 
-/* After a stop, what was accepted and has not spoken yet is still waited for: its time-out is short. */
 static int
-run(struct loop *l, struct err *e)
+gather(struct loop *l, struct err *e)
 {
-	struct epoll_event events[EVENTS_MAX];
+	if (!l->accepting && clock_mono_us() >= l->paused_until_us && listener_on(l, e) != 0)
+		return -1;
+	l->next_event = 0;
+	l->n_events = epoll_wait(l->epoll, l->events, EVENTS_MAX, timeout_ms(l));
+	/* Also without signals: a process that was stopped and goes on is interrupted here. */
+	if (l->n_events >= 0 || errno == EINTR)
+		return 0;
+	err_sys(e, "cannot wait for connections");
+	return -1;
+}
 
-	while (!l->stopping || l->conns.n_waiting > 0) {
-		int n;
-
-		if (clock_mono_us() >= l->paused_until_us && listener_on(l, e) != 0)
-			return -1;
-		n = epoll_wait(l->epoll, events, EVENTS_MAX, timeout_ms(l));
-		if (n < 0 && errno != EINTR) {
-			err_sys(e, "cannot wait for connections");
-			return -1;
-		}
-		work_off(l, events, n);
+/* One step of the loop. False: it is over. After a stop, what was accepted and has not spoken yet is still waited for: its time-out is short. */
+static bool
+turn(struct loop *l, struct fcgi_thread *t)
+{
+	if (l->next_event < l->n_events) {
+		work_off(l, t, l->events[l->next_event++].data.ptr);
+	} else if (l->may_accept && !l->stopping) {
+		accept_one(l, t);
+	} else {
 		expire(l);
+		if (l->stopping && l->conns.n == 0)
+			return false;
+		l->failed = gather(l, l->failure) != 0;
+		return !l->failed;
 	}
-	return 0;
+	return true;
+}
+
+static void *
+thread_main(void *arg)
+{
+	struct thread *t = arg;
+	struct loop *l = t->loop;
+	struct seat *seat = fcgi_thread_seat(t->self);
+
+	while (lead_take(seat)) {
+		do {
+			if (!turn(l, t->self)) {
+				lead_over(&l->lead);
+				return NULL;
+			}
+		} while (lead_keep(seat));
+	}
+	return NULL;
+}
+
+static int
+thread_begin(struct thread *t, struct loop *l, struct err *e)
+{
+	sigset_t all, old;
+	int rc;
+
+	t->loop = l;
+	if ((t->self = fcgi_thread_new(l->opts, &l->lead, e)) == NULL)
+		return -1;
+	/* libfcgi takes an interrupted read for a broken connection. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	rc = pthread_create(&t->id, NULL, thread_main, t);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (rc == 0)
+		return 0;
+	errno = rc;
+	err_sys(e, "cannot start a request thread");
+	fcgi_thread_free(t->self);
+	return -1;
+}
+
+static void
+threads_end(struct thread *threads, int n)
+{
+	for (int i = 0; i < n; i++) {
+		pthread_join(threads[i].id, NULL);
+		fcgi_thread_free(threads[i].self);
+	}
 }
 
 int
@@ -288,6 +266,8 @@ fcgi_serve(const struct fcgi_opts *opts, struct err *e)
 		goto out;
 	}
 	l->opts = opts;
+	l->failure = e;
+	lead_init(&l->lead);
 	conns_init(&l->conns);
 	l->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (l->epoll < 0)
@@ -297,9 +277,14 @@ fcgi_serve(const struct fcgi_opts *opts, struct err *e)
 	for (; rc == 0 && n < opts->threads; n += rc == 0)
 		rc = thread_begin(&threads[n], l, e);
 	if (rc == 0)
-		rc = run(l, e);
-	threads_end(threads, n, l);
+		lead_watch(&l->lead);
+	else
+		lead_over(&l->lead);
+	threads_end(threads, n);
+	if (l->failed)
+		rc = -1;
 	conns_fini(&l->conns);
+	lead_fini(&l->lead);
 	if (l->epoll >= 0)
 		close(l->epoll);
 out:

@@ -1,161 +1,228 @@
 /*
  * fcgi_thread - see fcgi_thread.h.  Walk 2, step 1, second half: from http/fcgi.c, on to http/request.c.
  *
- * libfcgi reads and writes here, blocking, each call bounded by the connection's time-outs. Two members are used that its header asks
- * not to use (ipcFd, keepConnection): the struct has not changed since 2.4.0, and the alternative is libfcgi's own accept, which at a shutdown
- * may close descriptors of other threads in an endless loop, and waits seconds for silent peers.
+ * Nearly all requests are in the socket, whole and without a body, when they are looked at: those are read here, with one call, and answered with one. The bytes of
+ * any other stay where they are, for libfcgi (fcgi_lib.c) to read, which is lengthy.
  */
 #include "http/fcgi_thread.h"
 
-#include <fastcgi.h>
-#include <fcgiapp.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "http/fcgi_lib.h"
+#include "http/fcgi_records.h"
+#include "http/fcgi_send.h"
 
-#define BODY_DEADLINE_FACTOR 5 /* a body that trickles may take this many receive time-outs in all */
+#define IN_MAX 16384 /* head and query of a large request; what is larger goes to libfcgi */
+#define LEFT_MAX 1024 /* pieces of a body that was too large even to be drained */
 
-struct fcgi_request {
-	FCGX_Request r;
+struct fcgi_thread {
+	const struct fcgi_opts *opts;
+	struct seat seat;
+	void *context;
+	struct fcgi_lib *lib;
 	struct reply reply;
 	struct buf head;
-	int64_t deadline_us;
+	struct records records;
+	char in[IN_MAX], taken[IN_MAX];
 };
 
-struct fcgi_request *
-fcgi_request_new(struct err *e)
-{
-	struct fcgi_request *f = calloc(1, sizeof(*f));
+/* A request and who waits for its answer. */
+struct asked {
+	int fd;
+	unsigned request_id;
+	struct request request;
+};
 
-	if (f == NULL) {
+struct fcgi_thread *
+fcgi_thread_new(const struct fcgi_opts *opts, struct lead *lead, struct err *e)
+{
+	struct fcgi_thread *t = calloc(1, sizeof(*t));
+
+	if (t == NULL) {
 		err_set(e, ERR_MEMORY, "no memory for a request thread");
 		return NULL;
 	}
-	FCGX_InitRequest(&f->r, -1, 0);
-	reply_init(&f->reply);
-	return f;
+	t->opts = opts;
+	t->seat.lead = lead;
+	reply_init(&t->reply);
+	if ((t->lib = fcgi_lib_new(e)) == NULL || (t->context = opts->thread_start(opts->arg, t, e)) == NULL) {
+		fcgi_thread_free(t);
+		return NULL;
+	}
+	return t;
 }
 
 void
-fcgi_request_free(struct fcgi_request *f)
+fcgi_thread_free(struct fcgi_thread *t)
 {
-	if (f == NULL)
+	if (t == NULL)
 		return;
-	reply_fini(&f->reply);
-	buf_fini(&f->head);
-	free(f);
+	if (t->context != NULL)
+		t->opts->thread_stop(t->context);
+	fcgi_lib_free(t->lib);
+	reply_fini(&t->reply);
+	buf_fini(&t->head);
+	free(t);
 }
 
-/* FCGX_GetParam() knows the first of a name only. */
-static const char *
-fcgi_var(void *arg, const char *name, unsigned nth)
+struct seat *
+fcgi_thread_seat(struct fcgi_thread *t)
 {
-	FCGX_Request *r = arg;
-	size_t n = strlen(name);
-
-	for (char **p = r->envp; p != NULL && *p != NULL; p++)
-		if (strncmp(*p, name, n) == 0 && (*p)[n] == '=' && nth-- == 0)
-			return *p + n + 1;
-	return NULL;
+	return &t->seat;
 }
 
-/* At the end only the empty record counts: anything else (ABORT, a closed connection, a time-out) is a client that is gone. */
-static ssize_t
-fcgi_read(void *arg, char *p, size_t n)
+void
+fcgi_lengthy(struct fcgi_thread *t)
 {
-	struct fcgi_request *f = arg;
-	int got = FCGX_GetStr(p, (int)n, f->r.in);
-
-	if (got < (int)n && FCGX_GetError(f->r.in) != 0)
-		return -1;
-	return clock_mono_us() > f->deadline_us ? -1 : got;
+	lead_lengthy(&t->seat);
 }
 
-/* Head and the first bytes of the body leave in one record: Apache sends no head before it has body. */
+static void
+lengthy(void *arg)
+{
+	fcgi_lengthy(arg);
+}
+
+/* ---- out ---- */
+
 static int
-send_reply(struct fcgi_request *f, enum method method)
+send_reply(struct fcgi_thread *t, const struct asked *asked)
 {
-	struct reply *reply = &f->reply;
+	struct reply *reply = &t->reply;
+	struct fcgi_send out = { .fd = asked->fd,
+		.request_id = asked->request_id,
+		.patience_ms = t->opts->receive_timeout_ms,
+		.lengthy = lengthy,
+		.arg = t };
 
-	buf_clear(&f->head);
-	reply_write_head(reply, &f->head);
-	if (f->head.failed || FCGX_PutStr(f->head.p, (int)f->head.len, f->r.out) < 0)
+	buf_clear(&t->head);
+	reply_write_head(reply, &t->head);
+	if (t->head.failed)
 		return -1;
-	if (reply_has_body(reply, method) && reply->body.len > 0 &&
-	    FCGX_PutStr(reply->body.p, (int)reply->body.len, f->r.out) < 0)
-		return -1;
-	return FCGX_FFlush(f->r.out);
+	out.head = buf_text(&t->head);
+	if (reply_has_body(reply, asked->request.method))
+		out.body = buf_text(&reply->body);
+	return fcgi_send(&out);
 }
 
-/*
- * Gives the connection away. Its descriptor is doubled first: libfcgi closes its own, without a shutdown, which would reach the other (Detach).
- * Only when libfcgi is done with it may it be made non-blocking: the two descriptors share that.
- */
+/* Gives the connection away: whoever takes it is told the head of the answer. */
 static int
-hand_over(struct fcgi_request *f)
+hand_over(struct fcgi_thread *t, const struct asked *asked)
 {
-	struct reply *reply = &f->reply;
+	struct reply *reply = &t->reply;
 	reply_take_fn take = reply->take;
-	unsigned request_id = (unsigned)f->r.requestId;
-	int fd = fcntl(f->r.ipcFd, F_DUPFD_CLOEXEC, 3);
 
-	buf_clear(&f->head);
-	reply_write_head(reply, &f->head);
-	if (fd < 0 || f->head.failed || reply->take == NULL) {
-		if (fd >= 0)
-			close(fd);
-		reply_problem(reply, PROBLEM_INTERNAL_ERROR, "no descriptor or memory for another stream", NULL);
+	buf_clear(&t->head);
+	reply_write_head(reply, &t->head);
+	if (t->head.failed || reply->take == NULL) {
+		reply_problem(reply, PROBLEM_INTERNAL_ERROR, "no memory for another stream", NULL);
 		return -1;
 	}
 	reply->take = NULL;
-	FCGX_Detach(&f->r);
-	FCGX_Free(&f->r, 1);
-	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-	take(reply->take_arg, fd, request_id, buf_text(&f->head));
+	/* libfcgi wanted it to block. */
+	fcntl(asked->fd, F_SETFL, fcntl(asked->fd, F_GETFL) | O_NONBLOCK);
+	take(reply->take_arg, asked->fd, asked->request_id, buf_text(&t->head));
 	return 0;
 }
 
-static int
-answer(struct fcgi_request *f, const struct fcgi_opts *opts, void *thread)
+/* What is left unread when a connection closes becomes a reset at the web server, which then does not read the answer. */
+static void
+close_read(struct fcgi_thread *t, const struct asked *asked)
 {
-	struct request request;
+	if (asked->request.body_too_large) {
+		shutdown(asked->fd, SHUT_WR);
+		for (int i = 0; i < LEFT_MAX && recv(asked->fd, t->taken, IN_MAX, MSG_DONTWAIT) > 0; i++)
+			;
+	}
+	close(asked->fd);
+}
+
+/* The status that was sent; 0: none. Ends the request and its connection. */
+static int
+answer(struct fcgi_thread *t, struct asked *asked)
+{
+	struct reply *reply = &t->reply;
 	int status = 0;
 
-	if (f->r.role != FCGI_RESPONDER || request_init(&request, fcgi_var, &f->r, opts->base_path, NULL) != 0)
-		return 0;
-	if (request_read_body(&request, fcgi_read, f, NULL) == 0) {
-		opts->handle(thread, &request, &f->reply);
-		if ((f->reply.take != NULL && hand_over(f) == 0) || send_reply(f, request.method) == 0)
-			status = f->reply.status;
+	reply_clear(reply);
+	t->opts->handle(t->context, &asked->request, reply);
+	if (reply->take != NULL && hand_over(t, asked) == 0) {
+		status = reply->status;
+	} else {
+		if (send_reply(t, asked) == 0)
+			status = reply->status;
+		close_read(t, asked);
 	}
-	request_fini(&request);
+	request_fini(&asked->request);
 	return status;
 }
 
-void
-fcgi_answer(struct fcgi_request *f, int fd, const struct fcgi_opts *opts, void *thread)
+/* ---- in ---- */
+
+static void
+count(struct fcgi_thread *t, int status, int64_t since_us)
+{
+	if (t->opts->count != NULL)
+		t->opts->count(t->opts->arg, status, clock_mono_us() - since_us);
+}
+
+static void
+answer_by_lib(struct fcgi_thread *t, int fd)
 {
 	int64_t start_us = clock_mono_us();
-	int status;
+	struct asked asked = { .fd = fd };
 
-	/* "Kept", so that FCGX_Accept_r() does not close it at first; the record that begins the request overwrites that. */
-	f->r.ipcFd = fd;
-	f->r.keepConnection = 1;
-	/* A silent or broken connection: libfcgi has closed it, and then failed to accept another from listener -1. */
-	if (FCGX_Accept_r(&f->r) < 0) {
-		f->r.ipcFd = -1;
-		return;
+	lead_lengthy(&t->seat);
+	switch (fcgi_lib_read(t->lib, fd, t->opts, &asked.request, &asked.request_id)) {
+	case 1:
+		count(t, answer(t, &asked), start_us);
+		break;
+	case 0:
+		count(t, 0, start_us);
+		break;
+	default:
+		break;
 	}
-	f->deadline_us = start_us + BODY_DEADLINE_FACTOR * opts->receive_timeout_ms * 1000;
-	reply_clear(&f->reply);
-	status = answer(f, opts, thread);
-	/* Kept connections would each hold a thread; closing is always legal. Of one that was given away nothing is left to finish. */
-	f->r.keepConnection = 0;
-	if (f->r.in != NULL)
-		FCGX_Finish_r(&f->r);
-	if (opts->count != NULL)
-		opts->count(opts->arg, status, clock_mono_us() - start_us);
+}
+
+/* The `n` bytes that were looked at hold one whole request, taken apart already: out of the socket with them. */
+static void
+answer_directly(struct fcgi_thread *t, int fd, size_t n)
+{
+	int64_t start_us = clock_mono_us();
+	struct asked asked = { .fd = fd, .request_id = t->records.request_id };
+	int status = 0;
+
+	if (recv(fd, t->taken, n, MSG_DONTWAIT) == (ssize_t)n &&
+	    request_init(&asked.request, records_var, &t->records, t->opts->base_path, NULL) == 0) {
+		request_no_body(&asked.request);
+		status = answer(t, &asked);
+	} else {
+		close(fd);
+	}
+	count(t, status, start_us);
+}
+
+bool
+fcgi_answer(struct fcgi_thread *t, int fd)
+{
+	ssize_t n = recv(fd, t->in, IN_MAX, MSG_PEEK | MSG_DONTWAIT);
+	int whole = 0;
+
+	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		return false;
+	if (n > 0 && records_are_whole(t->in, (size_t)n))
+		whole = records_take(t->in, (size_t)n, &t->records);
+	if (n <= 0 || whole < 0)
+		close(fd);
+	else if (whole > 0)
+		answer_directly(t, fd, (size_t)n);
+	else
+		answer_by_lib(t, fd);
+	return true;
 }

@@ -1,5 +1,5 @@
 /*
- * request - see request.h.  Walk 2, step 2: from http/fcgi.c or http/cgi.c, on to http/route.c.
+ * request - see request.h.  Walk 2, step 2: from http/fcgi_thread.c, http/fcgi_lib.c or http/cgi.c, on to http/route.c.
  *
  * Only what is used is taken over from the CGI variables, and it is copied: the source may be gone before the request is.
  */
@@ -198,6 +198,22 @@ request_fini(struct request *r)
 	pool_fini(&r->pool);
 }
 
+static void
+set_body(struct request *r, struct text body)
+{
+	if (r->body_too_large)
+		return;
+	if (r->content_length >= 0 && (size_t)r->content_length != body.n && r->malformed == NULL)
+		r->malformed = "the body is not as long as Content-Length says";
+	r->body = body;
+}
+
+void
+request_no_body(struct request *r)
+{
+	set_body(r, TEXT(""));
+}
+
 /* The bytes are counted, never allocated by Content-Length, which is only a claim. */
 int
 request_read_body(struct request *r, request_read_fn read, void *arg, struct err *e)
@@ -231,11 +247,7 @@ request_read_body(struct request *r, request_read_fn read, void *arg, struct err
 			memcpy(body + len, chunk, (size_t)n);
 		len += (size_t)n;
 	}
-	if (r->body_too_large)
-		return 0;
-	if (r->content_length >= 0 && (size_t)r->content_length != len && r->malformed == NULL)
-		r->malformed = "the body is not as long as Content-Length says";
-	r->body = len == 0 ? TEXT("") : (struct text){ body, len };
+	set_body(r, len == 0 ? TEXT("") : (struct text){ body, len });
 	return 0;
 }
 

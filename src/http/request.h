@@ -1,5 +1,5 @@
 /*
- * request - one HTTP request, whoever brought it (FastCGI or plain CGI).  Walk 2, step 2: from http/fcgi.c, on to http/route.c.
+ * request - one HTTP request, whoever brought it (FastCGI or plain CGI).  Walk 2, step 2: from http/fcgi_thread.c, on to http/route.c.
  *
  * Everything in it is hostile and borrowed from the request's pool: it dies with request_fini(). A header that is used here and occurs
  * twice makes the request `malformed` (platform: some servers fold X_Foo into X-Foo).
@@ -85,5 +85,7 @@ typedef ssize_t (*request_read_fn)(void *arg, char *p, size_t n);
  * becomes a reset at the web server, and the client never sees the 413). -1: there is nobody left to answer, or memory is out.
  */
 int request_read_body(struct request *r, request_read_fn read, void *arg, struct err *e);
+/* The same where it is known that there is none. */
+void request_no_body(struct request *r);
 
 #endif
