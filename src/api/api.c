@@ -204,8 +204,14 @@ void
 json_seconds(struct buf *out, int64_t us)
 {
 	int64_t ms = us / 1000;
+	int part = abs((int)(ms % 1000));
 
-	buf_printf(out, "%s%" PRId64 ".%03d", ms < 0 && ms > -1000 ? "-" : "", ms / 1000, abs((int)(ms % 1000)));
+	/* Without printf: it is in every answer. */
+	if (ms < 0)
+		buf_add_char(out, '-');
+	buf_add_int(out, ms < 0 ? -(ms / 1000) : ms / 1000);
+	buf_add(
+	    out, (char[]){ '.', (char)('0' + part / 100), (char)('0' + part / 10 % 10), (char)('0' + part % 10) }, 4);
 }
 
 void
@@ -260,8 +266,8 @@ add_path(struct buf *out, struct text path)
 	for (size_t i = 0; i < path.n; i++) {
 		unsigned char c = (unsigned char)path.p[i];
 
-		if ((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-		    (c != 0 && strchr("-._~/", c) != NULL))
+		if ((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '-' && c <= '9') /* - . / and digits */ ||
+		    c == '_' || c == '~')
 			buf_add_char(out, (char)c);
 		else
 			buf_printf(out, "%%%02X", c);

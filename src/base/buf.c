@@ -87,12 +87,6 @@ buf_add_str(struct buf *b, const char *s)
 }
 
 void
-buf_add_char(struct buf *b, char c)
-{
-	buf_add(b, &c, 1);
-}
-
-void
 buf_add_int(struct buf *b, int64_t v)
 {
 	char digits[20];

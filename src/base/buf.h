@@ -32,7 +32,16 @@ char *buf_reserve(
 void buf_add(struct buf *b, const void *p, size_t n);
 void buf_add_text(struct buf *b, struct text t);
 void buf_add_str(struct buf *b, const char *s);
-void buf_add_char(struct buf *b, char c);
+/* Here, since most of what is added is one character, and there is room for it. */
+static inline void
+buf_add_char(struct buf *b, char c)
+{
+	if (b->len < b->cap && !b->failed && (b->max == 0 || b->len < b->max))
+		b->p[b->len++] = c;
+	else
+		buf_add(b, &c, 1);
+}
+
 void buf_add_int(struct buf *b, int64_t v);
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -9,22 +9,6 @@
 #include <strings.h>
 
 struct text
-text_of(const char *s)
-{
-	return (struct text){ s, s == NULL ? 0 : strlen(s) };
-}
-
-struct text
-text_cut(struct text t, size_t from, size_t to)
-{
-	if (to > t.n)
-		to = t.n;
-	if (from > to)
-		from = to;
-	return from == 0 ? (struct text){ t.p, to } : (struct text){ t.p + from, to - from };
-}
-
-struct text
 text_trim(struct text t)
 {
 	while (t.n > 0 && (t.p[0] == ' ' || t.p[0] == '\t')) {

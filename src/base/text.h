@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct text {
 	const char *p; /* NULL: absent, which is not the same as empty */
@@ -27,8 +28,24 @@ struct text {
 /* For printf: printf("%.*s", TEXT_ARG(t)). */
 #define TEXT_ARG(t) (int)(t).n, (t).p == NULL ? "" : (t).p
 
-struct text text_of(const char *s); /* of a C string; NULL gives TEXT_NONE */
-struct text text_cut(struct text t, size_t from, size_t to);
+/* Of a C string; NULL gives TEXT_NONE. Here, so that the length of a literal is known when it is compiled. */
+static inline struct text
+text_of(const char *s)
+{
+	return (struct text){ s, s == NULL ? 0 : strlen(s) };
+}
+
+/* From `from` to before `to`, as far as that is there. Here, since it is what everything is taken apart with. */
+static inline struct text
+text_cut(struct text t, size_t from, size_t to)
+{
+	if (to > t.n)
+		to = t.n;
+	if (from > to)
+		from = to;
+	return from == 0 ? (struct text){ t.p, to } : (struct text){ t.p + from, to - from };
+}
+
 struct text text_trim(struct text t); /* without blanks and tabs at both ends */
 
 bool text_eq(struct text a, struct text b);

@@ -70,17 +70,21 @@ join_params(char *p, size_t n, struct record r)
 	return (struct text){ start, (size_t)(to - start) };
 }
 
-/* A length of one byte, or of four with the highest bit set. */
-static bool
-take_length(struct text *t, size_t *out)
+/* A length of one byte, or of four with the highest bit set. False: it is cut off. */
+static inline bool
+take_length(const unsigned char **p, const unsigned char *end, size_t *out)
 {
-	const unsigned char *p = (const unsigned char *)t->p;
-	size_t size = t->n > 0 && p[0] >= 0x80 ? 4 : 1;
+	const unsigned char *at = *p;
 
-	if (t->n < size)
+	if (at == end || (*at >= 0x80 && end - at < 4))
 		return false;
-	*out = size == 1 ? p[0] : (size_t)(p[0] & 0x7f) << 24 | (size_t)p[1] << 16 | (size_t)p[2] << 8 | p[3];
-	*t = text_cut(*t, size, t->n);
+	if (*at < 0x80) {
+		*out = *at;
+		*p = at + 1;
+	} else {
+		*out = (size_t)(at[0] & 0x7f) << 24 | (size_t)at[1] << 16 | (size_t)at[2] << 8 | at[3];
+		*p = at + 4;
+	}
 	return true;
 }
 
@@ -100,19 +104,21 @@ chain(struct records *out, unsigned i)
 static int
 take_vars(struct text params, struct records *out)
 {
-	while (params.n > 0) {
+	const unsigned char *p = (const unsigned char *)params.p, *end = p + params.n;
+
+	while (p < end) {
 		struct records_var *v = &out->vars[out->n];
 		size_t name, value;
 
 		if (out->n == RECORDS_VARS_MAX)
 			return 0;
-		if (!take_length(&params, &name) || !take_length(&params, &value) || name > params.n ||
-		    value > params.n - name)
+		if (!take_length(&p, end, &name) || !take_length(&p, end, &value) || name > (size_t)(end - p) ||
+		    value > (size_t)(end - p) - name)
 			return -1;
-		v->name = text_cut(params, 0, name);
-		v->value = text_cut(params, name, name + value);
+		v->name = (struct text){ (const char *)p, name };
+		v->value = (struct text){ (const char *)p + name, value };
 		v->next = 0;
-		params = text_cut(params, name + value, params.n);
+		p += name + value;
 		chain(out, out->n++);
 	}
 	return 1;

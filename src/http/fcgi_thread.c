@@ -33,6 +33,7 @@ struct fcgi_thread {
 
 /* A request and who waits for its answer. */
 struct asked {
+	int64_t since_us; /* it was there */
 	int fd;
 	unsigned request_id;
 	struct request request;
@@ -142,28 +143,7 @@ close_read(struct fcgi_thread *t, const struct asked *asked)
 	close(asked->fd);
 }
 
-/* The status that was sent; 0: none. Ends the request and its connection. */
-static int
-answer(struct fcgi_thread *t, struct asked *asked)
-{
-	struct reply *reply = &t->reply;
-	int status = 0;
-
-	reply_clear(reply);
-	t->opts->handle(t->context, &asked->request, reply);
-	if (reply->take != NULL && hand_over(t, asked) == 0) {
-		status = reply->status;
-	} else {
-		if (send_reply(t, asked) == 0)
-			status = reply->status;
-		close_read(t, asked);
-	}
-	request_fini(&asked->request);
-	return status;
-}
-
-/* ---- in ---- */
-
+/* `status` 0: it got no answer. */
 static void
 count(struct fcgi_thread *t, int status, int64_t since_us)
 {
@@ -171,19 +151,39 @@ count(struct fcgi_thread *t, int status, int64_t since_us)
 		t->opts->count(t->opts->arg, status, clock_mono_us() - since_us);
 }
 
+/* Ends the request and its connection. It is counted before the client can know that it is over. */
+static void
+answer(struct fcgi_thread *t, struct asked *asked)
+{
+	struct reply *reply = &t->reply;
+
+	reply_clear(reply);
+	t->opts->handle(t->context, &asked->request, reply);
+	if (reply->take != NULL && hand_over(t, asked) == 0) {
+		count(t, reply->status, asked->since_us);
+	} else {
+		int status = send_reply(t, asked) == 0 ? reply->status : 0;
+
+		count(t, status, asked->since_us);
+		close_read(t, asked);
+	}
+	request_fini(&asked->request);
+}
+
+/* ---- in ---- */
+
 static void
 answer_by_lib(struct fcgi_thread *t, int fd)
 {
-	int64_t start_us = clock_mono_us();
-	struct asked asked = { .fd = fd };
+	struct asked asked = { .since_us = clock_mono_us(), .fd = fd };
 
 	lead_lengthy(&t->seat);
 	switch (fcgi_lib_read(t->lib, fd, t->opts, &asked.request, &asked.request_id)) {
 	case 1:
-		count(t, answer(t, &asked), start_us);
+		answer(t, &asked);
 		break;
 	case 0:
-		count(t, 0, start_us);
+		count(t, 0, asked.since_us);
 		break;
 	default:
 		break;
@@ -194,18 +194,16 @@ answer_by_lib(struct fcgi_thread *t, int fd)
 static void
 answer_directly(struct fcgi_thread *t, int fd, size_t n)
 {
-	int64_t start_us = clock_mono_us();
-	struct asked asked = { .fd = fd, .request_id = t->records.request_id };
-	int status = 0;
+	struct asked asked = { .since_us = clock_mono_us(), .fd = fd, .request_id = t->records.request_id };
 
-	if (recv(fd, t->taken, n, MSG_DONTWAIT) == (ssize_t)n &&
-	    request_init(&asked.request, records_var, &t->records, t->opts->base_path, NULL) == 0) {
-		request_no_body(&asked.request);
-		status = answer(t, &asked);
-	} else {
+	if (recv(fd, t->taken, n, MSG_DONTWAIT) != (ssize_t)n ||
+	    request_init(&asked.request, records_var, &t->records, t->opts->base_path, NULL) != 0) {
+		count(t, 0, asked.since_us);
 		close(fd);
+		return;
 	}
-	count(t, status, start_us);
+	request_no_body(&asked.request);
+	answer(t, &asked);
 }
 
 bool

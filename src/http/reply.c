@@ -103,15 +103,19 @@ reply_header(struct reply *r, const char *name, struct text value)
 void
 reply_vary(struct reply *r)
 {
-	static const char *const names[] = { "Accept", "Origin", "Authorization" };
-	struct buf list = { .max = 128 };
+	/* Put together beforehand: it is every answer. */
+	static const char *const lists[] = {
+		[VARY_ACCEPT] = "Accept",
+		[VARY_ORIGIN] = "Origin",
+		[VARY_ACCEPT | VARY_ORIGIN] = "Accept, Origin",
+		[VARY_AUTHORIZATION] = "Authorization",
+		[VARY_ACCEPT | VARY_AUTHORIZATION] = "Accept, Authorization",
+		[VARY_ORIGIN | VARY_AUTHORIZATION] = "Origin, Authorization",
+		[VARY_ACCEPT | VARY_ORIGIN | VARY_AUTHORIZATION] = "Accept, Origin, Authorization",
+	};
 
-	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if ((r->vary & (1u << i)) != 0)
-			buf_printf(&list, "%s%s", list.len == 0 ? "" : ", ", names[i]);
-	if (list.len > 0)
-		reply_header(r, "Vary", buf_text(&list));
-	buf_fini(&list);
+	if (r->vary != 0)
+		reply_header(r, "Vary", text_of(lists[r->vary]));
 }
 
 const char *

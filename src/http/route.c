@@ -11,35 +11,16 @@
 
 #define ROUTES_MAX 64 /* for the hint in a 404 only */
 
-/* "/v1/symbols/{symbol}/patterns" in three: what is before the variable, its name, what is after it. */
-struct pattern {
-	struct text before, name, after;
-};
-
-static struct pattern
-pattern_of(const struct route *r)
-{
-	struct text whole = text_of(r->pattern);
-	const char *open = strchr(r->pattern, '{'), *close = strchr(r->pattern, '}');
-	size_t from, to;
-
-	if (open == NULL || close == NULL)
-		return (struct pattern){ whole, TEXT_NONE, TEXT_NONE };
-	from = (size_t)(open - r->pattern);
-	to = (size_t)(close - r->pattern);
-	return (struct pattern){ text_cut(whole, 0, from), text_cut(whole, from + 1, to),
-		text_cut(whole, to + 1, whole.n) };
-}
-
+/* A pattern is "/v1/symbols/{symbol}/patterns": what is before the variable, its name in braces, what is after it; or it has none. */
 bool
 route_matches(const struct route *r, struct text path, struct text *symbol, struct text *id)
 {
-	struct pattern pattern;
+	const char *name, *after;
 	struct text value;
-	size_t same = 0;
+	size_t same = 0, n_after;
 
 	*symbol = *id = TEXT_NONE;
-	/* Nearly every row differs within its first few characters: no need to take it apart. */
+	/* Nearly every row differs within its first few characters. */
 	while (r->pattern[same] != '\0' && r->pattern[same] != '{') {
 		if (same == path.n || path.p[same] != r->pattern[same])
 			return false;
@@ -47,12 +28,13 @@ route_matches(const struct route *r, struct text path, struct text *symbol, stru
 	}
 	if (r->pattern[same] == '\0')
 		return same == path.n;
-	pattern = pattern_of(r);
-	if (path.n <= pattern.before.n + pattern.after.n || !text_starts(path, pattern.before) ||
-	    !text_ends(path, pattern.after))
+	name = r->pattern + same + 1;
+	after = strchr(name, '}') + 1;
+	n_after = strlen(after);
+	if (path.n <= same + n_after || memcmp(path.p + path.n - n_after, after, n_after) != 0)
 		return false;
-	value = text_cut(path, pattern.before.n, path.n - pattern.after.n);
-	if (text_eq(pattern.name, TEXT("symbol"))) {
+	value = text_cut(path, same, path.n - n_after);
+	if (strncmp(name, "symbol}", 7) == 0) {
 		*symbol = value;
 		return true;
 	}
@@ -68,14 +50,12 @@ find_route(const struct route *routes, size_t n, struct text path, struct text *
 	size_t best_fixed = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		struct pattern pattern;
 		struct text s, d;
 		size_t fixed;
 
 		if (!route_matches(&routes[i], path, &s, &d))
 			continue;
-		pattern = pattern_of(&routes[i]);
-		fixed = pattern.before.n + pattern.after.n + (pattern.name.p == NULL ? 1 : 0);
+		fixed = s.p == NULL && d.p == NULL ? path.n + 1 : path.n - s.n - d.n;
 		if (best != NULL && fixed <= best_fixed)
 			continue;
 		best = &routes[i];
