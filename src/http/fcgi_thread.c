@@ -151,7 +151,7 @@ count(struct fcgi_thread *t, int status, int64_t since_us)
 		t->opts->count(t->opts->arg, status, clock_mono_us() - since_us);
 }
 
-/* Ends the request and its connection. It is counted before the client can know that it is over. */
+/* Ends the request and its connection. It is counted before that is closed: who has read to the end finds it counted. */
 static void
 answer(struct fcgi_thread *t, struct asked *asked)
 {
