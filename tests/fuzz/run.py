@@ -10,6 +10,7 @@ import json
 import pathlib
 import re
 import shutil
+import struct
 import subprocess
 import sys
 
@@ -36,6 +37,10 @@ def queries():
         yield path.read_bytes().strip()
 
 
+def record(kind, content):
+    return struct.pack(">BBHHBx", 1, kind, 1, len(content), 0) + content
+
+
 def seeds(name):
     if name == "decode":
         yield from (channel + b"\n" + message for channel, message in messages())
@@ -43,6 +48,11 @@ def seeds(name):
         yield from (message for _, message in messages())
     elif name == "elements":
         yield from (b"application/json\n" + message for _, message in messages())
+    elif name == "records":
+        for query in queries():
+            params = b"".join(bytes([len(n)]) + struct.pack(">I", len(v) | 1 << 31) + n + v
+                              for n, v in ((b"REQUEST_METHOD", b"GET"), (b"QUERY_STRING", query), (b"HTTP_ACCEPT", b"*/*")))
+            yield b"".join(record(*r) for r in ((1, b"\0\1\0\0\0\0\0\0"), (4, params), (4, b""), (5, b"")))
     elif name == "request":
         for path in (b"/v1/events", b"/v1/symbols/AAPL/patterns.csv"):
             for query in queries():
