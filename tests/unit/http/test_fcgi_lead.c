@@ -82,8 +82,9 @@ test_relief(void **state)
 	assert_false(lead_keep(&seat));
 	pthread_join(other, &kept);
 	assert_ptr_equal(kept, &lead);
-	end(watchman);
+	lead_over(&lead);
 	assert_false(lead_take(&seat));
+	end(watchman);
 }
 
 /* With nobody to relieve it, the lead is free until it is back. */
