@@ -103,7 +103,7 @@ CREATE TABLE rollups (
     span          INTEGER NOT NULL,   -- 60 or 3600 seconds
     start_s       INTEGER NOT NULL,   -- epoch seconds, a multiple of span
     kind          INTEGER NOT NULL,   -- enum kind; patterns, indicators and alerts
-    facet         INTEGER NOT NULL,   -- 0 all, 1 name, 2 timeframe, 3 confidence in tens (0..9; 100 counts as 9), 4 symbol
+    facet         INTEGER NOT NULL,   -- 0 all; of patterns also 1 name, 2 timeframe, 3 confidence in tens (0..9; 100 counts as 9), 4 symbol
     key           TEXT    NOT NULL,   -- '' for facet 0
     n             INTEGER NOT NULL,   -- events that are no duplicates
     PRIMARY KEY (span, start_s, kind, facet, key)

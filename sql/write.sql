@@ -139,8 +139,8 @@ ON CONFLICT (symbol) DO UPDATE SET patterns = patterns + excluded.patterns, indi
     last_received_us = max(last_received_us, excluded.last_received_us);
 
 -- name: latest_put
-INSERT INTO latest (symbol, kind, name, timeframe, seq) VALUES (:symbol, :kind, :name, :timeframe, :seq)
-ON CONFLICT (symbol, kind, name, timeframe) DO UPDATE SET seq = excluded.seq;
+-- REPLACE, for it finds its place once where ON CONFLICT does twice.
+REPLACE INTO latest (symbol, kind, name, timeframe, seq) VALUES (:symbol, :kind, :name, :timeframe, :seq);
 
 -- name: rollup_add
 INSERT INTO rollups (span, start_s, kind, facet, key, n) VALUES (:span, :start_s, :kind, :facet, :key, :n)

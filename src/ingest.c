@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "event/body.h"
 
-#define COMMIT_PAUSE_US 1500 /* a busy log commits no more often: fewer, larger batches cost less */
+#define COMMIT_PAUSE_US 3000 /* a busy log commits no more often: fewer, larger batches cost less */
 /*
  * A log is busy when more than one message comes in this time. With less to do it commits each at once: at 1,000 messages a second a pause of
  * COMMIT_PAUSE_US was most of what lay between a publisher and a stream's client (1.4 ms, with this 0.4).
@@ -19,6 +19,12 @@
 #define COMMIT_PAUSE_PER_MESSAGE_US 500
 #define BATCH_MAX_BYTES (8u << 20) /* of payload: bounds the transaction whatever the messages' size */
 #define TEND_INTERVAL_MS 1000
+/*
+ * So many messages in so much time, and what is put off waits although the queue is empty for the moment: at 10,000 a second it is after every other
+ * commit, and each index run of thirty events writes as many pages as one of a thousand.
+ */
+#define BUSY_MESSAGES 300
+#define BUSY_WINDOW_MS 100
 #define ALIVE_INTERVAL_US 5000000
 #define GAP_CHANNELS_MAX 256
 #define REJECTS_A_MINUTE 10 /* logged; all are counted, and the newest kept */
@@ -41,6 +47,8 @@ struct ingest {
 	struct log_limit slow_limit;
 	int64_t last_commit_us; /* monotonic */
 	int64_t commit_pause_us; /* before the next one */
+	int64_t window_us, window_messages; /* since when they are counted; see BUSY_MESSAGES */
+	bool busy; /* by the window before */
 	int64_t last_alive_us; /* the same: when the log last learned that we live */
 	int64_t last_received_us; /* of the batch's newest item */
 	int64_t retry_ms;
@@ -110,18 +118,18 @@ take_event(struct ingest *in, struct event *ev, struct ingest_counts *counts, st
 }
 
 static int
-take_reject(
-    struct ingest *in, const struct item *item, const struct reject *rej, struct ingest_counts *counts, struct err *e)
+take_reject(struct ingest *in, const struct item *item, struct text channel, const struct reject *rej,
+    struct ingest_counts *counts, struct err *e)
 {
 	/* Tests and echoes of our own are refused, but nobody did anything wrong. */
 	bool harmless = rej->reason == REJECT_TEST_MESSAGE || rej->reason == REJECT_OWN_ECHO;
 
 	counts->rejected[rej->reason]++;
 	if (log_allowed(&in->reject_limit, REJECTS_A_MINUTE, "rejected"))
-		log_event(harmless ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "rejected", log_text("channel", item->channel),
+		log_event(harmless ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "rejected", log_text("channel", channel),
 		    log_str("reason", reject_names[rej->reason]), log_text("detail", rej->detail),
 		    log_int("bytes", (int64_t)rej->sample.n));
-	return store_reject(in->store, item->channel, rej, item->received_us, e);
+	return store_reject(in->store, channel, rej, item->received_us, e);
 }
 
 static int
@@ -131,6 +139,8 @@ take_message(struct ingest *in, const struct item *item, struct err *e)
 	struct source_channel from = { item->channel, row->kind, row->session_state };
 	struct ingest_counts *counts = &in->batch[item->row];
 
+	if (from.channel.n == 0)
+		from.channel = text_of(row->channel);
 	decode_message(in->decoder, &from, item->payload, item->received_us);
 	for (;;) {
 		struct event ev = EVENT_INIT;
@@ -146,7 +156,7 @@ take_message(struct ingest *in, const struct item *item, struct err *e)
 			break;
 		case DECODE_REJECT:
 			counts->received++;
-			if (take_reject(in, item, &rej, counts, e) != 0)
+			if (take_reject(in, item, from.channel, &rej, counts, e) != 0)
 				return -1;
 			break;
 		}
@@ -300,6 +310,7 @@ run_batch(struct ingest *in)
 	in->commit_pause_us = (int64_t)in->n_received * COMMIT_PAUSE_PER_MESSAGE_US;
 	if (in->commit_pause_us > COMMIT_PAUSE_US)
 		in->commit_pause_us = COMMIT_PAUSE_US;
+	in->window_messages += in->n_received;
 	note_commit(in, in->last_commit_us - begin_us);
 	queue_release(in->opts.queue);
 	note_result(in, NULL);
@@ -349,6 +360,20 @@ tend(struct ingest *in, bool calm, int64_t now_us)
 	return more > 0;
 }
 
+/* Whether messages come so fast that what can be put off should be, though none waits. */
+static bool
+is_busy(struct ingest *in)
+{
+	int64_t mono_us = clock_mono_us();
+
+	if (mono_us - in->window_us >= BUSY_WINDOW_MS * 1000) {
+		in->busy = in->window_messages >= BUSY_MESSAGES;
+		in->window_us = mono_us;
+		in->window_messages = 0;
+	}
+	return in->busy;
+}
+
 static bool
 given_up(struct ingest *in)
 {
@@ -364,7 +389,7 @@ serve(struct ingest *in, struct err *e)
 
 	for (;;) {
 		int64_t now_us;
-		int rc = queue_wait(in->opts.queue, more ? 0 : TEND_INTERVAL_MS);
+		int rc = queue_wait(in->opts.queue, more ? 0 : in->busy ? BUSY_WINDOW_MS : TEND_INTERVAL_MS);
 
 		if (rc < 0)
 			return 0;
@@ -373,7 +398,7 @@ serve(struct ingest *in, struct err *e)
 			return -1;
 		}
 		now_us = clock_real_us();
-		more = tend(in, queue_wait(in->opts.queue, 0) == 0, now_us);
+		more = tend(in, !is_busy(in) && queue_wait(in->opts.queue, 0) == 0, now_us);
 	}
 }
 

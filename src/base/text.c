@@ -2,6 +2,7 @@
 #include "base/text.h"
 
 #include <ctype.h>
+#include <endian.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -54,6 +55,16 @@ text_cmp(struct text a, struct text b)
 }
 
 /* Eight bytes at a time, multiplied and folded: mixes well enough for power-of-two tables. */
+uint64_t
+text_begin(struct text t)
+{
+	uint64_t v = 0;
+
+	if (t.n > 0)
+		memcpy(&v, t.p, t.n < sizeof(v) ? t.n : sizeof(v));
+	return be64toh(v);
+}
+
 uint64_t
 text_hash(struct text t, uint64_t seed)
 {

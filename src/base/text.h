@@ -54,6 +54,9 @@ bool text_starts(struct text t, struct text prefix);
 bool text_ends(struct text t, struct text suffix);
 int text_cmp(struct text a, struct text b); /* by bytes, as memcmp; a prefix comes first */
 
+/* The first eight bytes as a number that compares as they do (short ones filled up with zeros); equal ones need text_cmp(). */
+uint64_t text_begin(struct text t);
+
 /* For hash tables. Keys from outside want a `seed` that outsiders do not know. */
 uint64_t text_hash(struct text t, uint64_t seed);
 

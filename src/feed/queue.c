@@ -20,16 +20,25 @@
 
 #include "base/clock.h"
 
-#define RECORD_ALIGN 16u
+#define RECORD_ALIGN 8u
 #define KEEP_BYTES ((size_t)1 << 20) /* stay mapped in when the queue is empty */
 #define TRIM_BYTES ((size_t)4 << 20) /* given back under one hold of the lock: about half a millisecond */
 
-/* Begins every record; `size` covers it, the channel and the payload behind it. */
+/*
+ * Begins every record; `size` covers it and what is behind it: a struct span unless it is a message, the channel, the payload. In a burst
+ * hundreds of thousands of them wait, so it is small: 24 bytes where 56 were a fifth of the queue.
+ */
 struct record {
-	size_t size; /* 0: a marker, go on at offset 0 */
-	uint32_t channel_n, payload_n;
-	int32_t type, row;
-	int64_t received_us, from_us, to_us, dropped;
+	uint32_t size; /* 0: a marker, go on at offset 0 */
+	uint32_t payload_n;
+	int64_t received_us;
+	uint16_t channel_n;
+	uint8_t type;
+	int32_t row;
+};
+
+struct span {
+	int64_t from_us, to_us, dropped;
 };
 
 struct queue {
@@ -95,10 +104,10 @@ queue_free(struct queue *q)
 static size_t
 record_size(const struct item *item)
 {
-	size_t n = sizeof(struct record);
+	size_t n = sizeof(struct record) + (item->type == ITEM_MESSAGE ? 0 : sizeof(struct span));
 
-	/* Slices are bounded first: their sum must not wrap around. */
-	if (item->channel.n > UINT32_MAX || item->payload.n > UINT32_MAX)
+	/* What does not fit the header fits no queue. */
+	if (item->channel.n > UINT16_MAX || item->payload.n > UINT32_MAX / 2)
 		return SIZE_MAX;
 	n += item->channel.n + item->payload.n;
 	return (n + RECORD_ALIGN - 1) / RECORD_ALIGN * RECORD_ALIGN;
@@ -145,16 +154,17 @@ place(struct queue *q, const struct item *item, size_t size)
 		q->end = 0;
 	}
 	r = (struct record *)(void *)(q->arena + q->end);
-	*r = (struct record){ .size = size,
-		.channel_n = (uint32_t)item->channel.n,
+	*r = (struct record){ .size = (uint32_t)size,
+		.channel_n = (uint16_t)item->channel.n,
 		.payload_n = (uint32_t)item->payload.n,
-		.type = (int32_t)item->type,
+		.type = (uint8_t)item->type,
 		.row = item->row,
-		.received_us = item->received_us,
-		.from_us = item->from_us,
-		.to_us = item->to_us,
-		.dropped = item->dropped };
+		.received_us = item->received_us };
 	bytes = (char *)(r + 1);
+	if (item->type != ITEM_MESSAGE) {
+		*(struct span *)(void *)bytes = (struct span){ item->from_us, item->to_us, item->dropped };
+		bytes += sizeof(struct span);
+	}
 	if (item->channel.n > 0)
 		memcpy(bytes, item->channel.p, item->channel.n);
 	if (item->payload.n > 0)
@@ -285,14 +295,17 @@ queue_next(struct queue *q, struct item *item)
 		r = (const struct record *)(const void *)q->arena;
 	}
 	bytes = (const char *)(r + 1);
-	*item = (struct item){ .type = (enum item_type)r->type,
-		.row = r->row,
-		.channel = { bytes, r->channel_n },
-		.payload = { bytes + r->channel_n, r->payload_n },
-		.received_us = r->received_us,
-		.from_us = r->from_us,
-		.to_us = r->to_us,
-		.dropped = r->dropped };
+	*item = (struct item){ .type = (enum item_type)r->type, .row = r->row, .received_us = r->received_us };
+	if (item->type != ITEM_MESSAGE) {
+		const struct span *span = (const struct span *)(const void *)bytes;
+
+		item->from_us = span->from_us;
+		item->to_us = span->to_us;
+		item->dropped = span->dropped;
+		bytes += sizeof(*span);
+	}
+	item->channel = (struct text){ bytes, r->channel_n };
+	item->payload = (struct text){ bytes + r->channel_n, r->payload_n };
 	q->look += r->size;
 	q->looked_bytes += r->size;
 	q->looked++;

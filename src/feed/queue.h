@@ -24,7 +24,7 @@ enum item_type {
 struct item {
 	enum item_type type;
 	int row; /* which row of the subscription (ITEM_MESSAGE) */
-	struct text channel; /* the concrete channel */
+	struct text channel; /* the concrete channel; of a message empty if it is the row's own */
 	struct text payload;
 	int64_t received_us;
 	int64_t from_us, to_us, dropped;

@@ -7,16 +7,27 @@
 #include <hiredis/hiredis.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <time.h>
 
 #include "base/clock.h"
 
 #define CLIENT_NAME "tickgate-subscriber"
 
+/* When messages are dense: the next read takes what comes in this time. */
+static void
+gather(int64_t us)
+{
+	struct timespec ts = { .tv_nsec = us * 1000 };
+
+	if (us > 0)
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);
+}
+
 /* Reads once and hands everything whole to replies_take(). */
 static int
 receive(struct subscription *s, struct err *e)
 {
-	int64_t n = redis_read(s->conn, e), now_us;
+	int64_t n = redis_read(s->conn, e), replies = 0, now_us;
 	redisReply *r;
 	int rc = 0;
 
@@ -33,7 +44,8 @@ receive(struct subscription *s, struct err *e)
 		}
 		if (r == NULL)
 			break;
-		s->whole_us = clock_mono_us();
+		if (replies++ == 0)
+			s->whole_us = clock_mono_us();
 		rc = replies_take(s, r, now_us, &why);
 		freeReplyObject(r);
 		if (rc != 0) {
@@ -41,6 +53,8 @@ receive(struct subscription *s, struct err *e)
 			return -1;
 		}
 	}
+	if (n >= 0 && !atomic_load(&s->stopping))
+		gather(pace_after(&s->pace, s->life_us, replies, n));
 	return n < 0 ? -1 : 0;
 }
 
@@ -133,6 +147,7 @@ begin(struct subscription *s, struct err *e)
 
 	s->asked_first = s->asked_n = s->rows_asked = 0;
 	s->ping_asked = s->settled = false;
+	s->pace = (struct pace)PACE_INIT;
 	s->life_us = s->whole_us = s->opened_us = mono_us;
 	s->next_ping_us = mono_us + s->opts.ping_interval_ms * 1000;
 	s->good_us = clock_real_us();

@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "feed/pace.h"
 #include "feed/subscription.h"
 
 #define ASKED_PING (-1)
@@ -57,6 +58,7 @@ struct subscription {
 	bool denied; /* Redis does not let us in */
 	int64_t asked_us; /* since when something is asked for */
 	int64_t life_us, whole_us; /* the last byte, the last whole reply */
+	struct pace pace;
 	int64_t next_ping_us, ping_sent_us, opened_us; /* monotonic */
 	int64_t ping_sent_real_us;
 

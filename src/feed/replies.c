@@ -133,14 +133,12 @@ on_unsubscribed(struct subscription *s, bool pattern, struct text channel)
 static void
 on_message(struct subscription *s, int row, struct text channel, struct text payload, int64_t now_us)
 {
-	struct item item = { .type = ITEM_MESSAGE,
-		.row = row,
-		.channel = text_cut(channel, 0, channel.n < CHANNEL_MAX ? channel.n : CHANNEL_MAX),
-		.payload = payload,
-		.received_us = now_us };
+	struct item item = { .type = ITEM_MESSAGE, .row = row, .payload = payload, .received_us = now_us };
 
 	if (row < 0)
 		return; /* not a channel of ours */
+	if (s->opts.rows[row].pattern)
+		item.channel = text_cut(channel, 0, channel.n < CHANNEL_MAX ? channel.n : CHANNEL_MAX);
 	if (s->break_from_us != 0)
 		breaks_close(s, now_us);
 	queue_put(s->opts.queue, &item);

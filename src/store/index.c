@@ -19,7 +19,7 @@
 #define RUN_BYTES (32u << 20)
 
 struct entry { /* an event of the run */
-	uint64_t begin; /* the symbol's first eight bytes as a number, which decides most comparisons */
+	uint64_t begin; /* of the symbol, see text_begin(): decides most comparisons */
 	struct text symbol; /* in the pool */
 	int64_t seq;
 	enum kind kind;
@@ -32,16 +32,6 @@ struct run {
 	int64_t to; /* everything up to this seq is in it */
 	int64_t rows_made; /* by which the tables have grown */
 };
-
-static uint64_t
-begin_of(struct text t)
-{
-	uint64_t v = 0;
-
-	for (size_t i = 0; i < 8; i++)
-		v = v << 8 | (i < t.n ? (unsigned char)t.p[i] : 0);
-	return v;
-}
 
 static int
 by_symbol(const void *a, const void *b)
@@ -79,7 +69,7 @@ collect(struct store *s, struct run *run, int64_t to, struct err *e)
 		x->symbol = pool_text(&run->pool, db_column_text(st, 2));
 		if (x->symbol.p == NULL)
 			goto no_memory;
-		x->begin = begin_of(x->symbol);
+		x->begin = text_begin(x->symbol);
 		run->n++;
 	}
 	if (rc < 0)

@@ -505,6 +505,9 @@ store_open(const struct store_opts *opts, struct err *e)
 	}
 	s->lock_fd = -1;
 	s->lease_seqs = LEASE_SEQS;
+	/* Any number will do if there is none; 8 bytes are never cut short. */
+	if (getrandom(&s->seed, sizeof(s->seed), 0) != (ssize_t)sizeof(s->seed))
+		s->seed = (uint64_t)clock_real_us();
 	store_set_retention(s, &opts->total, opts->kind);
 	read_boot_id(s->boot_id);
 	if ((size_t)snprintf(s->dir, sizeof(s->dir), "%s", opts->dir) >= sizeof(s->dir) - 64) {

@@ -24,7 +24,7 @@
 #define WAL_MAX_PAGES (128 << 20) / DB_PAGE_BYTES
 #define WAL_TRUNCATE_PAGES (256 << 20) / DB_PAGE_BYTES
 #define INDEX_LAG_US \
-	250000 /* what readers look through is short unless a flood makes INDEX_LAG_MAX of it in this time */
+	100000 /* what readers look through is short unless a flood makes INDEX_LAG_MAX of it in this time */
 #define TALLIES_EVERY_US 1000000
 #define SWEEP_EVERY_US 60000000
 #define TRUNCATE_EVERY_US 1000000 /* a reader may be in its way: try again later */

@@ -59,6 +59,7 @@ struct store {
 	int64_t indexed_us, tallied_us, swept_us, truncated_us, aged_us; /* monotonic: when last done */
 	int64_t heard_us, checked_us; /* the same: the bell's peers, and a doubt of theirs that was none */
 	struct broom broom;
+	uint64_t seed; /* of hashes */
 	int64_t commits;
 	int commit_us[COMMITS_KEPT];
 };

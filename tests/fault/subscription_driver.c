@@ -41,12 +41,13 @@ print_line(struct buf *b)
 }
 
 static void
-print_item(const struct item *item, struct buf *b)
+print_item(const struct driver *d, const struct item *item, struct buf *b)
 {
 	static const char *const types[] = { "message", "disconnected", "overflow" };
 
 	buf_printf(b, "{\"type\":\"%s\",\"row\":%d,\"channel\":", types[item->type], item->row);
-	buf_add_json(b, item->channel);
+	buf_add_json(b,
+	    item->type == ITEM_MESSAGE && item->channel.n == 0 ? text_of(d->rows[item->row].channel) : item->channel);
 	buf_printf(b, ",\"size\":%zu,\"payload\":", item->payload.n);
 	buf_add_json(b, text_cut(item->payload, 0, item->payload.n < PAYLOAD_SHOWN ? item->payload.n : PAYLOAD_SHOWN));
 	buf_printf(b,
@@ -98,7 +99,7 @@ drain(void *arg)
 
 	while ((rc = queue_wait(d->queue, 10)) >= 0) {
 		while (rc == 1 && queue_next(d->queue, &item))
-			print_item(&item, &b);
+			print_item(d, &item, &b);
 		queue_release(d->queue);
 		pthread_mutex_lock(&d->lock);
 		if (!d->stopping && atomic_exchange(&d->changed, false))

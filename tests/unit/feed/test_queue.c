@@ -144,7 +144,7 @@ test_a_break_without_room_widens_the_overflow(void **state)
 {
 	struct queue *q = make(4096);
 	struct item gap = { .type = ITEM_DISCONNECTED, .from_us = 3, .to_us = 900 }, item;
-	static char fill[4096 - 96];
+	static char fill[4096 - 64];
 
 	(void)state;
 	assert_true(put(q, 10, fill, sizeof(fill)));
@@ -338,6 +338,22 @@ resident_kb(void)
 	return pages * sysconf(_SC_PAGESIZE) / 1024;
 }
 
+/* What a burst needs room for: a message's bytes and 24 more. */
+static void
+test_a_message_costs_little(void **state)
+{
+	struct queue *q = make((size_t)1 << 20);
+	struct item item = { .type = ITEM_MESSAGE, .row = 3, .received_us = 5, .payload = TEXT("0123456789abcdef") };
+	struct queue_stats st;
+
+	(void)state;
+	for (int i = 0; i < 100; i++)
+		assert_true(queue_put(q, &item));
+	queue_stats(q, &st);
+	assert_int_equal(st.bytes, 100 * (16 + 24));
+	queue_free(q);
+}
+
 static void
 test_a_burst_gives_its_memory_back(void **state)
 {
@@ -372,6 +388,7 @@ main(void)
 		cmocka_unit_test(test_what_goes_in_comes_out),
 		cmocka_unit_test(test_a_failed_batch_comes_again),
 		cmocka_unit_test(test_overflow_is_told_in_order),
+		cmocka_unit_test(test_a_message_costs_little),
 		cmocka_unit_test(test_a_break_without_room_widens_the_overflow),
 		cmocka_unit_test(test_larger_than_the_arena),
 		cmocka_unit_test(test_random_sizes_against_a_model),

@@ -375,10 +375,11 @@ log_check(void)
 
 #define ROLLUPS_OF_SPAN(span) \
 	ROLLUPS_OF(span, "0", "''", "1") \
-	" UNION ALL " ROLLUPS_OF(span, "1", "name", "name IS NOT NULL") " UNION ALL " ROLLUPS_OF( \
-	    span, "2", "timeframe", "timeframe IS NOT NULL") " UNION ALL " ROLLUPS_OF(span, "3", \
+	" UNION ALL " ROLLUPS_OF(span, "1", "name", "kind = 0 AND name IS NOT NULL") " UNION ALL " ROLLUPS_OF( \
+	    span, "2", "timeframe", "kind = 0 AND timeframe IS NOT NULL") " UNION ALL " ROLLUPS_OF(span, "3", \
 	    "CAST(min(9, CAST(confidence / 10 AS INTEGER)) AS TEXT)", \
-	    "confidence IS NOT NULL") " UNION ALL " ROLLUPS_OF(span, "4", "symbol", "symbol IS NOT NULL")
+	    "kind = 0 AND confidence IS NOT NULL") " UNION ALL " ROLLUPS_OF(span, "4", "symbol", \
+	    "kind = 0 AND symbol IS NOT NULL")
 
 #define ROLLUPS_HELD "SELECT span, start_s, kind, facet, key, n FROM rollups"
 #define ROLLUPS_WANT ROLLUPS_OF_SPAN("60") " UNION ALL " ROLLUPS_OF_SPAN("3600")

@@ -1,0 +1,101 @@
+/* test_pace - messages gather when they are dense, and only then. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "feed/pace.h"
+
+/* Reads `n` times, every `step_us` plus the pauses, as many messages as came meanwhile; how often it was paused. */
+static int
+run(struct pace *p, int64_t *now_us, int n, int64_t gap_us, int64_t size)
+{
+	int paused = 0;
+	int64_t wait_us = 0, messages;
+
+	for (int i = 0; i < n; i++) {
+		messages = 1 + wait_us / gap_us;
+		*now_us += messages * gap_us;
+		wait_us = pace_after(p, *now_us, messages, messages * size);
+		assert_true(wait_us == 0 || wait_us == PACE_PAUSE_US);
+		paused += wait_us != 0;
+	}
+	return paused;
+}
+
+static void
+test_sparse(void **state)
+{
+	static const int64_t gaps[] = { 201, 300, 1000, 100000, 100000000 };
+	struct pace p = PACE_INIT;
+	int64_t now_us = 1;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(gaps) / sizeof(gaps[0]); i++)
+		assert_int_equal(run(&p, &now_us, 1000, gaps[i], 300), 0);
+}
+
+static void
+test_dense(void **state)
+{
+	struct pace p = PACE_INIT;
+	int64_t now_us = 1;
+
+	(void)state;
+	run(&p, &now_us, 100, 100, 300);
+	assert_int_equal(run(&p, &now_us, 1000, 100, 300), 1000);
+	/* A silence ends it, and so do sparse messages. */
+	now_us += 5000000;
+	assert_int_equal(pace_after(&p, now_us, 1, 300), 0);
+	run(&p, &now_us, 100, 100, 300);
+	assert_int_equal(run(&p, &now_us, 10, 100, 300), 10);
+	run(&p, &now_us, 50, 1000, 300);
+	assert_int_equal(run(&p, &now_us, 100, 1000, 300), 0);
+}
+
+/* A read that brought much is followed by the next at once, however dense. */
+static void
+test_flood(void **state)
+{
+	struct pace p = PACE_INIT;
+	int64_t now_us = 1;
+
+	(void)state;
+	run(&p, &now_us, 200, 1, 300);
+	for (int i = 0; i < 100; i++) {
+		now_us += 50;
+		assert_int_equal(pace_after(&p, now_us, 60, PACE_MUCH_BYTES), 0);
+	}
+	now_us += 50;
+	assert_int_equal(pace_after(&p, now_us, 60, PACE_MUCH_BYTES - 1), PACE_PAUSE_US);
+}
+
+/* What brought no message says nothing. */
+static void
+test_nothing(void **state)
+{
+	struct pace p = PACE_INIT;
+	int64_t now_us = 1;
+
+	(void)state;
+	run(&p, &now_us, 200, 100, 300);
+	assert_int_equal(pace_after(&p, now_us + 10000000, 0, 20), 0);
+	assert_int_equal(pace_after(&p, now_us + 100, 1, 300), PACE_PAUSE_US);
+	/* A clock that goes back is no reason to wait. */
+	assert_int_equal(pace_after(&p, now_us - 100000, 1, 300), 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_sparse),
+		cmocka_unit_test(test_dense),
+		cmocka_unit_test(test_flood),
+		cmocka_unit_test(test_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
