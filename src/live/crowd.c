@@ -23,6 +23,8 @@ list_of(struct serve *s, const struct client *c)
 		return &c->view->paused;
 	case CLIENT_BEHIND:
 		return &s->behind;
+	case CLIENT_LAGGING:
+		return &s->lagging;
 	case CLIENT_BLOCKED:
 		return &s->blocked;
 	case CLIENT_ENDING:
@@ -69,6 +71,7 @@ crowd_gone(struct serve *s, struct client *c)
 {
 	clients_remove(list_of(s, c), c);
 	wheel_clear(&s->wheel, &c->timer);
+	flight_forget(&s->flight, c);
 	if (s->walk == c)
 		s->walk = c->all_next;
 	if (c->all_prev != NULL)

@@ -12,6 +12,8 @@
 #include "live/crowd.h"
 #include "live/say.h"
 
+#define LAG_PIECES 3 /* at a time, for one: 48 KiB, which lighttpd reads, and hands on, in one go */
+#define LAND_US 1000 /* between two looks whether it has */
 #define BEHIND_US 1000 /* for clients that are behind, between two looks at the log */
 #define RETRY_US 250000 /* the log cannot be read: try again */
 #define STOP_US 4000000 /* at a stop: for clients that are still to take their last bytes */
@@ -20,7 +22,7 @@ int
 serve_init(
     struct serve *s, const struct live_opts *opts, struct hub *hub, struct reader *reader, int epoll, struct err *e)
 {
-	*s = (struct serve){ .opts = opts, .hub = hub, .epoll = epoll };
+	*s = (struct serve){ .opts = opts, .hub = hub, .epoll = epoll, .land_us = INT64_MAX };
 	wheel_init(&s->wheel, clock_mono_us());
 	return source_init(&s->source, hub, reader, opts->framed, e);
 }
@@ -175,9 +177,11 @@ check_waiter(struct serve *s, struct client *c, const struct blob *b)
 		c->after = b->to;
 }
 
-static void
+/* One piece. True: it is still in line. */
+static bool
 serve_next(struct serve *s, struct client *c, int64_t now_us)
 {
+	bool settled = true;
 	enum client_sent sent;
 	int64_t trimmed;
 	struct err e;
@@ -185,7 +189,7 @@ serve_next(struct serve *s, struct client *c, int64_t now_us)
 
 	if (b == NULL) {
 		next_failed(s, c, trimmed, &e, now_us);
-		return;
+		return false;
 	}
 	if (c->waiter) {
 		check_waiter(s, c, b);
@@ -195,11 +199,29 @@ serve_next(struct serve *s, struct client *c, int64_t now_us)
 		sent = client_send(c, b);
 		if (sent == SENT || sent == SENT_PART)
 			c->pos = b->to;
+		settled = crowd_settle(s, c, sent, now_us);
 		/* Nothing matched: only a step, no sign of life. */
-		if (crowd_settle(s, c, sent, now_us) && b->len == 0)
+		if (settled && b->len == 0)
 			c->served_us = served_us;
 	}
 	blob_unref(b);
+	return settled;
+}
+
+/* A turn of one who lacks something: a piece; some for those who have had that and need more. */
+static void
+serve_pieces(struct serve *s, struct client *c, int64_t now_us)
+{
+	int n = c->state == CLIENT_LAGGING ? LAG_PIECES : 1;
+
+	if (c->state == CLIENT_LAGGING && !c->waiter)
+		flight_add(&s->flight, c, now_us);
+	do {
+		if (!serve_next(s, c, now_us))
+			return;
+	} while (--n > 0 && !c->woken && c->pos < s->hub->to && s->source.rows < SOURCE_ROWS);
+	/* Having caught up it does not wait for those who have not. */
+	crowd_move(s, c, c->woken || c->pos >= s->hub->to ? CLIENT_BEHIND : CLIENT_LAGGING);
 }
 
 /* One step of one client. */
@@ -207,7 +229,7 @@ static void
 serve_one(struct serve *s, struct client *c, int64_t now_us)
 {
 	/* Behind the others, wherever it goes then. */
-	crowd_move(s, c, CLIENT_BEHIND);
+	crowd_move(s, c, c->state);
 	if (c->rest != NULL && !crowd_settle(s, c, client_flush(c), now_us))
 		return;
 	/* A bye would have the client go on in the new log as if it had been told; it is not ours to tell while we follow none. */
@@ -218,7 +240,7 @@ serve_one(struct serve *s, struct client *c, int64_t now_us)
 	else if (c->woken)
 		say_answer(s, c, now_us);
 	else if (c->pos < s->hub->to)
-		serve_next(s, c, now_us);
+		serve_pieces(s, c, now_us);
 	else if (c->pos == s->hub->to)
 		go_live(s, c, now_us);
 	else
@@ -226,16 +248,28 @@ serve_one(struct serve *s, struct client *c, int64_t now_us)
 		pause_until(s, c, now_us + RETRY_US);
 }
 
+static struct client *
+next_in_line(struct serve *s)
+{
+	if (s->behind.first != NULL)
+		return s->behind.first;
+	return flight_is_full(&s->flight) ? NULL : s->lagging.first;
+}
+
 bool
 serve_behind(struct serve *s, int64_t now_us)
 {
+	struct client *c;
+
 	s->source.rows = 0;
-	while (s->behind.first != NULL) {
-		serve_one(s, s->behind.first, now_us);
+	flight_land(&s->flight, now_us);
+	while ((c = next_in_line(s)) != NULL) {
+		serve_one(s, c, now_us);
 		if (s->source.rows >= SOURCE_ROWS || clock_mono_us() - now_us >= BEHIND_US)
 			break;
 	}
-	return s->behind.first != NULL;
+	s->land_us = s->lagging.first != NULL && flight_is_full(&s->flight) ? now_us + LAND_US : INT64_MAX;
+	return next_in_line(s) != NULL;
 }
 
 /* ---- what happens to one client ---- */
@@ -256,7 +290,7 @@ serve_event(struct serve *s, struct client *c, uint32_t events, int64_t now_us)
 		return;
 	crowd_watch_out(s, c, false);
 	if (c->state == CLIENT_BLOCKED) {
-		crowd_move(s, c, CLIENT_BEHIND);
+		crowd_move(s, c, c->pos < s->hub->to ? CLIENT_LAGGING : CLIENT_BEHIND);
 	} else if (c->state == CLIENT_ENDING) {
 		enum client_sent sent = client_flush(c);
 
@@ -281,6 +315,7 @@ next_call_us(const struct client *c)
 		return c->due_us;
 	case CLIENT_LIVE:
 	case CLIENT_BEHIND:
+	case CLIENT_LAGGING:
 		break;
 	}
 	return c->waiter || c->end_us < beat_us ? c->end_us : beat_us;
@@ -303,6 +338,7 @@ call(struct serve *s, struct client *c, int64_t now_us)
 		break;
 	case CLIENT_LIVE:
 	case CLIENT_BEHIND:
+	case CLIENT_LAGGING:
 		if (c->waiter) {
 			if (c->state == CLIENT_LIVE)
 				fall_behind(s, c, s->hub->to);
@@ -335,6 +371,8 @@ serve_due_us(const struct serve *s)
 {
 	int64_t due_us = wheel_due_us(&s->wheel);
 
+	if (s->land_us < due_us)
+		due_us = s->land_us;
 	return s->stopping && s->n > 0 && s->stop_us < due_us ? s->stop_us : due_us;
 }
 

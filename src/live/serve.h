@@ -3,13 +3,15 @@
  * by source.c and client.c.
  *
  * Live clients of a view get what came in this turn at once, the same bytes all. Whoever is behind stands in a line and is served in turn, a
- * piece each, for about a millisecond, then the log is looked at again. Nothing costs in proportion to clients that nothing happens to.
+ * piece each, for about a millisecond, then the log is looked at again; who needs more than one piece stands in a second line, which goes on only as fast
+ * as the web server reads (flight.h). Nothing costs in proportion to clients that nothing happens to.
  * Live thread only.
  */
 #ifndef LIVE_SERVE_H
 #define LIVE_SERVE_H
 
 #include "live/client.h"
+#include "live/flight.h"
 #include "live/live.h"
 #include "live/source.h"
 
@@ -30,7 +32,9 @@ struct serve {
 	int epoll; /* borrowed */
 	struct source source;
 	struct wheel wheel;
-	struct clients behind, blocked, ending;
+	struct clients behind, lagging, blocked, ending;
+	struct flight flight; /* of those lagging */
+	int64_t land_us; /* when to look whether it has landed; INT64_MAX: no need */
 	struct client *all; /* newest first */
 	struct client *walk; /* who is next to be told that `stale` changed; NULL: nobody */
 	size_t n;
@@ -54,7 +58,7 @@ void serve_join(struct serve *s, struct live_request *req, int64_t now_us);
 /* Sends what this turn brought to the live clients of every view that it is for. */
 void serve_turn(struct serve *s, int64_t now_us);
 
-/* Serves those in line, for about a millisecond. True: there are more. */
+/* Serves those in line, for about a millisecond. True: there are more that can be served now. */
 bool serve_behind(struct serve *s, int64_t now_us);
 
 /* The descriptor of a client is ready. */

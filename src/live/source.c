@@ -6,7 +6,7 @@
 #include "live/encoder.h"
 #include "live/frame.h"
 
-_Static_assert(SOURCE_KEPT == 64, "place_of() gives six bits");
+_Static_assert(SOURCE_KEPT / SOURCE_WAYS == 16, "set_of() gives four bits");
 
 #define RING_LOOKED_AT 4096 /* entries of the ring that are looked at for one blob */
 
@@ -244,23 +244,26 @@ from_log(struct source *s, const struct view *v, int64_t from, int64_t *trimmed,
 	return blob;
 }
 
+/* Several ways: those who catch up together ask for a few places in turns, and two in one place would have each made anew for everybody. */
 static struct source_kept *
-place_of(struct source *s, const struct view *v, int64_t from)
+set_of(struct source *s, const struct view *v, int64_t from)
 {
-	return &s->kept[((uint64_t)from * UINT64_C(0x9e3779b97f4a7c15) ^ v->number * UINT64_C(0xd6e8feb86659fd93)) >>
-	    58];
+	uint64_t hash = (uint64_t)from * UINT64_C(0x9e3779b97f4a7c15) ^ v->number * UINT64_C(0xd6e8feb86659fd93);
+
+	return &s->kept[(hash >> 60) * SOURCE_WAYS];
 }
 
 struct blob *
 source_next(struct source *s, const struct view *v, int64_t from, int64_t *trimmed, struct err *e)
 {
-	struct source_kept *kept = place_of(s, v, from);
+	struct source_kept *kept = set_of(s, v, from);
 	struct blob *blob;
 
 	*trimmed = 0;
 	e->code = ERR_NONE;
-	if (kept->blob != NULL && kept->view == v->number && kept->blob->from == from)
-		return blob_ref(kept->blob);
+	for (int i = 0; i < SOURCE_WAYS; i++)
+		if (kept[i].blob != NULL && kept[i].view == v->number && kept[i].blob->from == from)
+			return blob_ref(kept[i].blob);
 	if (from >= v->since && from >= s->hub->ring.from)
 		blob = from_ring(s, v, from);
 	else
@@ -270,6 +273,7 @@ source_next(struct source *s, const struct view *v, int64_t from, int64_t *trimm
 			err_set(e, ERR_MEMORY, "no memory for what comes next");
 		return NULL;
 	}
+	kept += s->next_way++ % SOURCE_WAYS;
 	blob_unref(kept->blob);
 	*kept = (struct source_kept){ v->number, blob_ref(blob) };
 	return blob;

@@ -12,7 +12,8 @@
 #include "live/hub.h"
 #include "live/tail.h"
 
-#define SOURCE_KEPT 64
+#define SOURCE_KEPT 64 /* in sets of SOURCE_WAYS, of which each place in the log has one */
+#define SOURCE_WAYS 4
 #define SOURCE_ROWS 512 /* rows of the log that are looked at for one blob */
 
 struct source_kept {
@@ -29,6 +30,7 @@ struct source {
 	struct encoder *encoder; /* owned */
 	struct tail tail;
 	struct source_kept kept[SOURCE_KEPT];
+	unsigned next_way; /* to make room in a set */
 	int64_t rows; /* looked at since the caller set it to 0 */
 };
 

@@ -1,0 +1,239 @@
+/* test_serve - the lines: who is served before whom, and how much is under way to web servers that do not read. One step at a time, in this thread. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../store/made_log.h"
+#include "live/client.h"
+#include "live/crowd.h"
+#include "live/serve.h"
+
+#define CROWD (FLIGHT_MAX * 2)
+#define NOW_US 1000000 /* long ago for the clock: every call serves one */
+#define EVENTS 100 /* of 8 KiB, two in a piece at most */
+
+static struct made_log made;
+static struct reader *reader;
+static struct hub hub;
+static struct serve serve;
+static int epoll;
+static int web[CROWD + 1]; /* the web server's ends */
+static int n_web, n_gone;
+
+static void
+on_gone(void *arg, bool waiter, uint64_t address)
+{
+	(void)arg;
+	(void)waiter;
+	(void)address;
+	n_gone++;
+}
+
+static const struct live_opts opts = { .framed = true, .on_gone = on_gone };
+
+static int
+setup(void **state)
+{
+	struct snapshot snap;
+	struct err e;
+
+	(void)state;
+	n_web = n_gone = 0;
+	made_log_init(&made, EVENTS, 1, EVENTS, EVENTS);
+	made_log_sql(&made, "UPDATE events SET body = '{\"x\":\"' || hex(zeroblob(4000)) || '\"}'");
+	reader = reader_new(made.dir, &e);
+	epoll = epoll_create1(EPOLL_CLOEXEC);
+	assert_int_equal(hub_init(&hub, 1 << 20, &e), 0);
+	assert_int_equal(serve_init(&serve, &opts, &hub, reader, epoll, &e), 0);
+	assert_int_equal(read_begin(reader, &snap, &e), 0);
+	read_end(reader);
+	hub_start(&hub, &snap);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	serve_fini(&serve);
+	for (int i = 0; i < n_web; i++)
+		close(web[i]);
+	hub_fini(&hub);
+	reader_free(reader);
+	close(epoll);
+	made_log_fini(&made);
+	return 0;
+}
+
+/* A stream that has everything up to `after`. */
+static struct client *
+join(int64_t after)
+{
+	struct live_request *req = calloc(1, sizeof(*req));
+	struct view_form form = { .ask = TEXT("") };
+	struct filter f = FILTER_INIT;
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+	web[n_web++] = pair[0];
+	f.show_duplicates = true;
+	view_key(&req->key, &f, &form);
+	snprintf(req->epoch, sizeof(req->epoch), MADE_EPOCH);
+	req->fd = pair[1];
+	req->request_id = 1;
+	req->after = after;
+	req->lasts_ms = req->heartbeat_ms = 600000;
+	serve_join(&serve, req, NOW_US);
+	return serve.all;
+}
+
+static size_t
+waiting(int fd)
+{
+	int n = 0;
+
+	assert_int_equal(ioctl(fd, FIONREAD, &n), 0);
+	return (size_t)n;
+}
+
+static void
+drain(int fd)
+{
+	char bytes[65536];
+
+	while (read(fd, bytes, sizeof(bytes)) > 0)
+		continue;
+}
+
+static void
+serve_all(void)
+{
+	for (int i = 0; serve_behind(&serve, NOW_US); i++)
+		assert_true(i < 100 * CROWD);
+}
+
+static int
+count(const struct clients *list)
+{
+	int n = 0;
+
+	for (const struct client *c = list->first; c != NULL; c = c->next)
+		n++;
+	return n;
+}
+
+/* What nobody reads holds up those who lag, and nobody else. */
+static void
+test_laggards_wait_until_what_was_sent_is_read(void **state)
+{
+	size_t most = 0, before;
+	struct client *fresh;
+
+	(void)state;
+	for (int i = 0; i < CROWD; i++)
+		join(0);
+	serve_all();
+	assert_int_equal(serve.flight.n, FLIGHT_MAX);
+	assert_int_equal(count(&serve.lagging), CROWD);
+	assert_int_equal(serve.land_us, NOW_US + 1000);
+	for (int i = 0; i < CROWD; i++) {
+		assert_true(waiting(web[i]) > 0);
+		most = waiting(web[i]) > most ? waiting(web[i]) : most;
+	}
+	/* A piece to each, then three to as many as may be under way: two events a piece. */
+	assert_in_range(most, 4 * 2 * 8000, 4 * 16384);
+	before = waiting(web[CROWD - 1]);
+	/* Somebody who lacks little comes, and has it at once. */
+	fresh = join(EVENTS - 1);
+	serve_all();
+	assert_int_equal(fresh->state, CLIENT_LIVE);
+	assert_in_range(waiting(web[CROWD]), 8000, 9000);
+	/* The web server reads what one was sent: the next in line has his turn. */
+	assert_int_equal(waiting(web[FLIGHT_MAX]), before);
+	drain(web[0]);
+	serve_all();
+	assert_true(waiting(web[FLIGHT_MAX]) > before);
+	assert_int_equal(waiting(web[CROWD - 1]), before);
+	assert_int_equal(serve.flight.n, FLIGHT_MAX);
+}
+
+/* Clients who do not read are not what the web server is busy with: after a while they hold up nobody. */
+static void
+test_what_is_old_is_not_waited_for(void **state)
+{
+	size_t before;
+
+	(void)state;
+	for (int i = 0; i < CROWD; i++)
+		join(0);
+	serve_all();
+	before = waiting(web[CROWD - 1]);
+	assert_false(serve_behind(&serve, NOW_US + FLIGHT_OLD_US - 1));
+	assert_int_equal(waiting(web[CROWD - 1]), before);
+	while (serve_behind(&serve, NOW_US + FLIGHT_OLD_US))
+		continue;
+	assert_true(waiting(web[CROWD - 1]) > before);
+}
+
+/* One who leaves is no longer looked at, and leaves its place. */
+static void
+test_who_is_gone_is_not_under_way(void **state)
+{
+	(void)state;
+	for (int i = 0; i < CROWD; i++)
+		join(0);
+	serve_all();
+	while (n_gone < FLIGHT_MAX)
+		crowd_gone(&serve, (struct client *)(uintptr_t)serve.flight.of[0].client);
+	assert_int_equal(serve.flight.n, 0);
+	serve_all();
+	assert_int_equal(serve.flight.n, FLIGHT_MAX);
+	assert_int_equal(count(&serve.lagging), CROWD - FLIGHT_MAX);
+}
+
+/* All of it comes in the end, to a web server that reads. */
+static void
+test_everybody_catches_up(void **state)
+{
+	bool more = true;
+
+	(void)state;
+	for (int i = 0; i < CROWD; i++)
+		join(i);
+	for (int64_t now_us = NOW_US; more; now_us++) {
+		more = serve_behind(&serve, now_us) || serve.lagging.first != NULL || serve.blocked.first != NULL;
+		for (int i = 0; i < CROWD; i++)
+			drain(web[i]);
+		for (struct client *c = serve.blocked.first; c != NULL; c = serve.blocked.first)
+			serve_event(&serve, c, EPOLLOUT, now_us);
+	}
+	for (const struct client *c = serve.all; c != NULL; c = c->all_next)
+		assert_int_equal(c->state, CLIENT_LIVE);
+	assert_int_equal(n_gone, 0);
+	assert_int_equal(serve.land_us, INT64_MAX);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_laggards_wait_until_what_was_sent_is_read, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_what_is_old_is_not_waited_for, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_who_is_gone_is_not_under_way, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_everybody_catches_up, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
