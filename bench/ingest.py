@@ -146,12 +146,12 @@ def burst(bench):
     messages = bench.scaled(1000000, 200000)
     lost = bench.figure("lost of a flood", "messages", at_most=0)
     memory = bench.figure("RSS of the subscriber at most, above its queue's limit", "MiB", at_most=96)
-    queue = 512  # MiB: what so many messages take, when they come faster than anything could be stored
+    queue = 256  # MiB: the default
     flood = bench.figure("the flood's rate", "1/s")
     record = recording(bench)
     redis = Redis(bench)
     for _ in range(bench.rounds):
-        tickgate = Tickgate(bench, redis, bench.subdir("state"), f"subscriber.queue_limit={queue}MiB")
+        tickgate = Tickgate(bench, redis, bench.subdir("state"))
         stored, pid = tickgate.stored(), tickgate.subscriber
         publisher = Load(bench, "publish", "--redis", redis.url, "--replay", record.path, "--count", messages, "--window", 20000)
         publisher.wait_ready()

@@ -1,7 +1,7 @@
 /* pace - see pace.h. */
 #include "feed/pace.h"
 
-#define GAP_MAX_US INT64_C(1000000) /* however long the silence was: a thousand dense messages end its weight */
+#define SILENCE_MAX_US INT64_C(1000000) /* however long it was: a hundred dense reads end its weight */
 #define WEIGHT 8
 
 int64_t
@@ -12,8 +12,10 @@ pace_after(struct pace *p, int64_t mono_us, int64_t messages, int64_t bytes)
 	if (messages <= 0)
 		return 0;
 	p->last_us = mono_us;
-	if (silence_us > GAP_MAX_US || silence_us < 0)
-		silence_us = GAP_MAX_US;
-	p->gap_us = (p->gap_us * (WEIGHT - 1) + silence_us / messages) / WEIGHT;
-	return p->gap_us < PACE_DENSE_US && bytes < PACE_MUCH_BYTES ? PACE_PAUSE_US : 0;
+	if (silence_us > SILENCE_MAX_US || silence_us < 0)
+		silence_us = SILENCE_MAX_US;
+	p->gap_ns = (p->gap_ns * (WEIGHT - 1) + silence_us * 1000 / messages) / WEIGHT;
+	if (bytes >= PACE_MUCH_BYTES)
+		p->gap_ns = 0;
+	return p->gap_ns < PACE_DENSE_NS && p->gap_ns >= PACE_FLOOD_NS ? PACE_PAUSE_US : 0;
 }

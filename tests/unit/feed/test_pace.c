@@ -55,21 +55,30 @@ test_dense(void **state)
 	assert_int_equal(run(&p, &now_us, 100, 1000, 300), 0);
 }
 
-/* A read that brought much is followed by the next at once, however dense. */
+/* In a flood it never waits, neither after a read that brought much nor after one that was quick and brought little. */
 static void
 test_flood(void **state)
 {
 	struct pace p = PACE_INIT;
-	int64_t now_us = 1;
+	int64_t now_us = 1, paused = 0;
 
 	(void)state;
-	run(&p, &now_us, 200, 1, 300);
 	for (int i = 0; i < 100; i++) {
-		now_us += 50;
+		now_us += 60;
 		assert_int_equal(pace_after(&p, now_us, 60, PACE_MUCH_BYTES), 0);
+		now_us += 5;
+		assert_int_equal(pace_after(&p, now_us, 4, 1200), 0);
 	}
-	now_us += 50;
-	assert_int_equal(pace_after(&p, now_us, 60, PACE_MUCH_BYTES - 1), PACE_PAUSE_US);
+	/* One that begins in small reads is known as one soon. */
+	p = (struct pace)PACE_INIT;
+	for (int i = 0; i < 1000; i++) {
+		now_us += 10;
+		paused += pace_after(&p, now_us, 8, 2400) != 0;
+	}
+	assert_in_range(paused, 1, 30);
+	/* And when it is over, what is dense gathers again. */
+	run(&p, &now_us, 20, 100, 300);
+	assert_int_equal(run(&p, &now_us, 100, 100, 300), 100);
 }
 
 /* What brought no message says nothing. */
