@@ -203,6 +203,31 @@ def test_what_is_published_is_received(bench, tickgate_bench, tmp_path):
     until(lambda: subscriber.poll() is not None, "the subscriber has ended")
 
 
+def test_thousands_a_second_are_sent_together(bench):
+    """A producer of thousands pipelines; below, each message goes by itself."""
+
+    def sendings(count, rate):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            sizes = []
+
+            def serve():
+                c = listener.accept()[0]
+                with c:
+                    while sum(sizes) < count and (chunk := c.recv(1 << 20)):
+                        sizes.append(chunk.count(b"PUBLISH"))
+                        c.sendall(b":1\r\n" * sizes[-1])
+
+            server = threading.Thread(target=serve)
+            server.start()
+            got = bench("publish", "--redis", f"redis://127.0.0.1:{listener.getsockname()[1]}", "--count", count, "--rate", rate)
+            server.join()
+        assert got["published"] == sum(sizes) == count
+        return len(sizes)
+
+    assert sendings(500, 5000) <= 100  # of ten and more
+    assert sendings(50, 500) >= 25
+
+
 def test_wrong_options_are_told(bench):
     assert "--n does not take" in bench("follow", "--n", "many", status=64)
     assert "no command" in bench("swallow", status=64)
