@@ -41,7 +41,8 @@ class Soak:
         def descriptors(pid):
             return len(os.listdir(f"/proc/{pid}/fd"))
 
-        sample = {name: (rss_of(pid), descriptors(pid)) for name, pid in self.watched().items()}
+        # What is mapped of the log is the kernel's memory, however much of it a worker has looked at.
+        sample = {name: (rss_of(pid, "RssAnon"), descriptors(pid)) for name, pid in self.watched().items()}
         # Streams gather where nobody is stopped, so what counts is what the workers have open besides them.
         streams = self.tickgate.json("/v1/health")["streams"]
         besides = sum(descriptors(pid) for pid in self.tickgate.workers) - streams["clients"] - streams["waiters"]

@@ -1,4 +1,5 @@
 /* Reading: lists against plain SQL, their cost in virtual-machine steps, the directory, the plans of all statements. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,10 +7,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "made_log.h"
+#include "store/mapped.h"
 #include "store/reader.h"
 
 #define SEQS_MAX 20000
@@ -519,6 +525,55 @@ gaps_are_those_of_the_stretch(void **state)
 	made_log_fini(&l);
 }
 
+/* Readers map the file, and memory that is not there any more is a signal. */
+static void
+a_page_that_cannot_be_read_is_an_error(void **state)
+{
+	struct filter f = FILTER_INIT;
+	struct list_query q = { .filter = &f, .limit = 500 };
+	static struct seqs got;
+	struct list_result result;
+	struct snapshot snap;
+	struct made_log l;
+	struct reader *r;
+	struct err e;
+
+	(void)state;
+	made_log_init(&l, 3000, 20, 3000, 3000);
+	made_log_sql(&l, "PRAGMA wal_checkpoint(TRUNCATE)");
+	r = open_reader(&l, &snap);
+	q.bound = snap.head + 1;
+	assert_int_equal(read_list(r, &snap, &q, keep, &got, &result, &e), 0);
+	assert_int_equal(truncate(l.path, 8192), 0);
+	assert_int_equal(read_list(r, &snap, &q, keep, &got, &result, &e), -1);
+	assert_int_equal(e.code, ERR_CORRUPT);
+	assert_non_null(strstr(e.text, "cannot be read"));
+	read_end(r);
+	assert_int_equal(read_begin(r, &snap, &e), -1);
+	reader_free(r);
+	made_log_fini(&l);
+}
+
+static void
+any_other_sigbus_still_ends_the_process(void **state)
+{
+	int status;
+	pid_t pid = fork();
+
+	(void)state;
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		const struct rlimit none = { 0, 0 };
+		char *page = mmap(NULL, 4096, PROT_READ, MAP_SHARED, open("/proc/self/exe", O_RDONLY), 1 << 30);
+
+		setrlimit(RLIMIT_CORE, &none);
+		mapped_install();
+		_exit(page[0] == 0 ? 1 : 2);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
+}
+
 static void
 no_log_is_missing_and_another_file_is_noticed(void **state)
 {
@@ -564,6 +619,8 @@ main(void)
 		cmocka_unit_test(directory_adds_what_is_not_tallied_yet),
 		cmocka_unit_test(latest_adds_it_too),
 		cmocka_unit_test(gaps_are_those_of_the_stretch),
+		cmocka_unit_test(a_page_that_cannot_be_read_is_an_error),
+		cmocka_unit_test(any_other_sigbus_still_ends_the_process),
 		cmocka_unit_test(no_log_is_missing_and_another_file_is_noticed),
 	};
 
