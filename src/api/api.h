@@ -42,6 +42,7 @@ struct api {
 	struct state *state; /* the newest copy of the subscriber's state file, owned */
 	bool have_state;
 	int state_fd; /* of the file it was read from; -1 */
+	int64_t state_us; /* when it was looked at last, on the wall clock */
 	char state_path[4096];
 	struct log_limit unreadable; /* lines about a log that cannot be read */
 };

@@ -24,6 +24,7 @@
 #include "http/fcgi_thread.h"
 
 #define EVENTS_MAX 64
+#define ACCEPTS_IN_A_ROW 16
 #define PAUSE_US 50000 /* without descriptors or memory: leave connections in the backlog for so long */
 
 struct loop {
@@ -37,6 +38,7 @@ struct loop {
 	int n_events, next_event; /* those before next_event are worked off */
 	bool may_accept; /* somebody is, or may be, at the door */
 	bool accepting; /* the listener is in epoll */
+	unsigned accepted; /* since it was put there */
 	bool stopping;
 	int64_t paused_until_us;
 	struct log_limit limit;
@@ -80,7 +82,10 @@ listener_off(struct loop *l)
 	l->accepting = false;
 }
 
-/* EPOLLEXCLUSIVE: one connection wakes one worker, not all. */
+/*
+ * EPOLLEXCLUSIVE: one connection wakes one worker, not all: the first in the listener's queue that waits, and the order is that in which they came into it. So the
+ * first would get nearly everything, all streams for example, and the others' caches would stay cold: who has had his share goes to the end of the queue.
+ */
 static int
 listener_on(struct loop *l, struct err *e)
 {
@@ -89,6 +94,7 @@ listener_on(struct loop *l, struct err *e)
 	if (watch(l, l->opts->listener, EPOLLIN | EPOLLEXCLUSIVE, l, e) != 0)
 		return -1;
 	l->accepting = true;
+	l->accepted = 0;
 	return 0;
 }
 
@@ -120,6 +126,9 @@ accept_one(struct loop *l, struct fcgi_thread *t)
 
 	l->may_accept = false;
 	if (fd >= 0) {
+		/* gather() puts it back. */
+		if (++l->accepted == ACCEPTS_IN_A_ROW)
+			listener_off(l);
 		take_in(l, t, fd);
 	} else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
 		if (log_allowed(&l->limit, 6, "accept_failed"))

@@ -233,6 +233,17 @@ def test_64_idle_connections_block_nobody(patient_gateway):
         s.close()
 
 
+def test_workers_share_out_what_comes(patient_gateway):
+    """The kernel would wake the same one each time, and streams stay where they were accepted."""
+    where, pids = patient_gateway.where, workers(patient_gateway.pid)
+    until(lambda: len(loops(pids, where)) == 2 and connections(pids, where) == 2)
+    silent = [fcgi.connect(where) for _ in range(64)]
+    until(lambda: connections(pids, where) == 2 + len(silent))
+    assert min(connections([pid], where) for pid in pids) > 16
+    for s in silent:
+        s.close()
+
+
 def test_large_bodies_are_drained(gateway):
     assert fcgi.request(gateway.where, body=b"x" * 200000)[0] == 200
     assert fcgi.request(gateway.where, body=b"x" * 2000000)[0] == 413

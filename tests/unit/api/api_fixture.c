@@ -119,6 +119,9 @@ write_state(struct fixture *f, bool connected)
 	s->channels[0].rejected[REJECT_INVALID_JSON] = 2;
 	assert_int_equal(state_write(f->state_path, s, &e), 0);
 	free(s);
+	/* As though the millisecond for which the last look stands had passed. */
+	if (f->api != NULL)
+		f->api->state_us = 0;
 }
 
 int
