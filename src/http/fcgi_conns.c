@@ -57,3 +57,36 @@ conns_drop(struct conns *c, struct conn *conn)
 {
 	close(conns_remove(c, conn));
 }
+
+bool
+fresh_add(struct fresh *f, int fd, int looks)
+{
+	unsigned at = (f->first + f->n) % FRESH_MAX;
+
+	if (looks >= FRESH_LOOKS || f->n == FRESH_MAX)
+		return false;
+	f->ring[at].fd = fd;
+	f->ring[at].looks = looks;
+	f->n++;
+	return true;
+}
+
+int
+fresh_take(struct fresh *f, int *looks)
+{
+	int fd = f->ring[f->first].fd;
+
+	*looks = f->ring[f->first].looks;
+	f->first = (f->first + 1) % FRESH_MAX;
+	f->n--;
+	return fd;
+}
+
+void
+fresh_fini(struct fresh *f)
+{
+	int ignored;
+
+	while (f->n > 0)
+		close(fresh_take(f, &ignored));
+}
