@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "event/body.h"
 
 #define COMMIT_PAUSE_US 3000 /* a busy log commits no more often: fewer, larger batches cost less */
@@ -478,7 +479,6 @@ struct ingest *
 ingest_start(const struct ingest_opts *opts, struct err *e)
 {
 	struct ingest *in = calloc(1, sizeof(*in));
-	int rc;
 
 	if (in == NULL) {
 		err_set(e, ERR_MEMORY, "out of memory");
@@ -497,11 +497,8 @@ ingest_start(const struct ingest_opts *opts, struct err *e)
 	in->decoder = decoder_new(opts->scale, opts->instance, e);
 	if (in->decoder == NULL)
 		goto out;
-	rc = pthread_create(&in->thread, NULL, ingest_main, in);
-	if (rc != 0) {
-		err_set(e, ERR_SYSTEM, "cannot start the store thread: %s", strerror(rc));
+	if (thread_start(&in->thread, ingest_main, in, "the store thread", e) != 0)
 		goto out;
-	}
 	return in;
 out:
 	ingest_free(in);

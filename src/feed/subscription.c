@@ -5,10 +5,8 @@
  */
 #include "feed/subscription.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/thread.h"
 #include "feed/glob.h"
 #include "feed/receive.h"
 
@@ -208,19 +207,10 @@ struct subscription *
 subscription_start(const struct subscription_opts *opts, struct err *e)
 {
 	struct subscription *s = subscription_new(opts, e);
-	sigset_t all, old;
-	int rc;
 
 	if (s == NULL)
 		return NULL;
-	/* Signals are the main thread's; and hiredis writes without MSG_NOSIGNAL, so SIGPIPE stays blocked. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = pthread_create(&s->thread, NULL, run, s);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (rc != 0) {
-		errno = rc;
-		err_sys(e, "cannot start the receive thread");
+	if (thread_start(&s->thread, run, s, "the receive thread", e) != 0) {
 		subscription_free(s);
 		return NULL;
 	}

@@ -11,7 +11,6 @@
 #include <fcgiapp.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -20,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "http/fcgi_conns.h"
 #include "http/fcgi_lead.h"
 #include "http/fcgi_thread.h"
@@ -259,21 +259,11 @@ thread_main(void *arg)
 static int
 thread_begin(struct thread *t, struct loop *l, struct err *e)
 {
-	sigset_t all, old;
-	int rc;
-
 	t->loop = l;
 	if ((t->self = fcgi_thread_new(l->opts, &l->lead, e)) == NULL)
 		return -1;
-	/* libfcgi takes an interrupted read for a broken connection. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = pthread_create(&t->id, NULL, thread_main, t);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (rc == 0)
+	if (thread_start(&t->id, thread_main, t, "a request thread", e) == 0)
 		return 0;
-	errno = rc;
-	err_sys(e, "cannot start a request thread");
 	fcgi_thread_free(t->self);
 	return -1;
 }

@@ -2,8 +2,8 @@
  * fcgi - the FastCGI side of a worker.  Walk 2, step 1: from the web server, on to http/request.c.
  *
  * One of the request threads at a time accepts connections (never FCGX_OpenSocket or libfcgi's accept), watches them until they are readable, so that idle ones
- * hold no thread, and answers them: fcgi_lead.h. A request that is there as a whole is read by ourselves, any other by libfcgi. All signals are blocked
- * in request threads; libfcgi never sees a shutdown.
+ * hold no thread, and answers them: fcgi_lead.h. A request that is there as a whole is read by ourselves, any other by libfcgi. Request threads are not
+ * interrupted by signals (base/thread.h); libfcgi never sees a shutdown.
  */
 #ifndef HTTP_FCGI_H
 #define HTTP_FCGI_H

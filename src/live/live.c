@@ -7,10 +7,8 @@
  */
 #include "live/live.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -19,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "live/follow.h"
 #include "live/serve.h"
 #include "store/state.h"
@@ -453,18 +452,8 @@ run(void *arg)
 int
 live_start(struct live *l, struct err *e)
 {
-	sigset_t all, old;
-	int rc;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = pthread_create(&l->thread, NULL, run, l);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (rc != 0) {
-		errno = rc;
-		err_sys(e, "cannot start the live thread");
+	if (thread_start(&l->thread, run, l, "the live thread", e) != 0)
 		return -1;
-	}
 	l->started = true;
 	return 0;
 }

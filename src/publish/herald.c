@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "publish/batch.h"
 
 #define WAITING_MAX 16
@@ -166,22 +166,6 @@ own_connection(const struct conf *conf, struct err *e)
 	return made;
 }
 
-/* Signals are for the threads that expect them. */
-static int
-start_thread(struct herald *h, struct err *e)
-{
-	sigset_t all, old;
-	int rc;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = pthread_create(&h->thread, NULL, herald_main, h);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (rc != 0)
-		err_set(e, ERR_SYSTEM, "cannot start a thread: %s", strerror(rc));
-	return rc == 0 ? 0 : -1;
-}
-
 int
 herald_start(const struct conf *conf, const char *instance, struct herald **out, struct err *e)
 {
@@ -199,7 +183,8 @@ herald_start(const struct conf *conf, const char *instance, struct herald **out,
 	snprintf(h->instance, sizeof(h->instance), "%s", instance);
 	pthread_mutex_init(&h->lock, NULL);
 	pthread_cond_init(&h->more, NULL);
-	if ((h->connections = own_connection(conf, e)) == NULL || start_thread(h, e) != 0) {
+	if ((h->connections = own_connection(conf, e)) == NULL ||
+	    thread_start(&h->thread, herald_main, h, "the herald", e) != 0) {
 		connections_free(h->connections);
 		free(h);
 		return -1;

@@ -1,5 +1,7 @@
 /* text, clock, buf and pool at their edges. */
+#include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 
@@ -8,6 +10,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/pool.h"
+#include "base/thread.h"
 
 static void
 integers_at_their_limits(void **state)
@@ -78,6 +81,35 @@ bounds_hold(void **state)
 	pool_fini(&p);
 }
 
+static void *
+own_mask(void *mask)
+{
+	pthread_sigmask(SIG_SETMASK, NULL, mask);
+	return NULL;
+}
+
+static void
+threads_are_only_signalled_by_their_own_faults(void **state)
+{
+	sigset_t before, after, mask;
+	struct err e;
+	pthread_t id;
+
+	(void)state;
+	pthread_sigmask(SIG_SETMASK, NULL, &before);
+	assert_int_equal(thread_start(&id, own_mask, &mask, "a thread", &e), 0);
+	assert_int_equal(pthread_join(id, NULL), 0);
+	for (int sig = 1; sig < 32; sig++) {
+		bool fault = sig == SIGBUS || sig == SIGSEGV || sig == SIGFPE || sig == SIGILL || sig == SIGTRAP ||
+		    sig == SIGSYS;
+
+		assert_int_equal(sigismember(&mask, sig), !fault && sig != SIGKILL && sig != SIGSTOP);
+	}
+	pthread_sigmask(SIG_SETMASK, NULL, &after);
+	for (int sig = 1; sig < 32; sig++)
+		assert_int_equal(sigismember(&after, sig), sigismember(&before, sig));
+}
+
 int
 main(void)
 {
@@ -86,6 +118,7 @@ main(void)
 		cmocka_unit_test(utf8_is_strict),
 		cmocka_unit_test(leap_days),
 		cmocka_unit_test(bounds_hold),
+		cmocka_unit_test(threads_are_only_signalled_by_their_own_faults),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* Reading: lists against plain SQL, their cost in virtual-machine steps, the directory, the plans of all statements. */
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "base/thread.h"
 #include "made_log.h"
 #include "store/mapped.h"
 #include "store/reader.h"
@@ -525,17 +527,44 @@ gaps_are_those_of_the_stretch(void **state)
 	made_log_fini(&l);
 }
 
+struct listing {
+	struct reader *r;
+	const struct snapshot *snap;
+	const struct list_query *q;
+	int rc;
+	struct err e;
+};
+
+static int
+keep_nothing(void *arg, const struct event *ev, struct text body)
+{
+	(void)arg;
+	(void)ev;
+	(void)body;
+	return 0;
+}
+
+static void *
+list_it(void *arg)
+{
+	struct listing *l = arg;
+	struct list_result result;
+
+	l->rc = read_list(l->r, l->snap, l->q, keep_nothing, NULL, &result, &l->e);
+	return NULL;
+}
+
 /* Readers map the file, and memory that is not there any more is a signal. */
 static void
 a_page_that_cannot_be_read_is_an_error(void **state)
 {
 	struct filter f = FILTER_INIT;
 	struct list_query q = { .filter = &f, .limit = 500 };
-	static struct seqs got;
-	struct list_result result;
+	struct listing listing = { .q = &q };
 	struct snapshot snap;
 	struct made_log l;
 	struct reader *r;
+	pthread_t id;
 	struct err e;
 
 	(void)state;
@@ -543,11 +572,17 @@ a_page_that_cannot_be_read_is_an_error(void **state)
 	made_log_sql(&l, "PRAGMA wal_checkpoint(TRUNCATE)");
 	r = open_reader(&l, &snap);
 	q.bound = snap.head + 1;
-	assert_int_equal(read_list(r, &snap, &q, keep, &got, &result, &e), 0);
+	listing.r = r;
+	listing.snap = &snap;
+	list_it(&listing);
+	assert_int_equal(listing.rc, 0);
 	assert_int_equal(truncate(l.path, 8192), 0);
-	assert_int_equal(read_list(r, &snap, &q, keep, &got, &result, &e), -1);
-	assert_int_equal(e.code, ERR_CORRUPT);
-	assert_non_null(strstr(e.text, "cannot be read"));
+	/* As the gateway's threads are started, for it is in those that it happens. */
+	assert_int_equal(thread_start(&id, list_it, &listing, "a thread", &e), 0);
+	assert_int_equal(pthread_join(id, NULL), 0);
+	assert_int_equal(listing.rc, -1);
+	assert_int_equal(listing.e.code, ERR_CORRUPT);
+	assert_non_null(strstr(listing.e.text, "cannot be read"));
 	read_end(r);
 	assert_int_equal(read_begin(r, &snap, &e), -1);
 	reader_free(r);
