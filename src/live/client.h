@@ -14,7 +14,7 @@
 enum client_state {
 	CLIENT_LIVE, /* has everything up to the hub's position: in view->live */
 	CLIENT_BEHIND, /* is to be served as soon as it is its turn */
-	CLIENT_LAGGING, /* is so far behind that it had a turn and needs more: after all the others */
+	CLIENT_LAGGING, /* a stream so far behind that it had a turn and needs more: after all the others */
 	CLIENT_PAUSED, /* is to be served at its time: in view->paused */
 	CLIENT_BLOCKED, /* its socket is full */
 	CLIENT_ENDING, /* everything is said; the rest is to be flushed, then it is closed */

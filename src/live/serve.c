@@ -177,9 +177,9 @@ check_waiter(struct serve *s, struct client *c, const struct blob *b)
 		c->after = b->to;
 }
 
-/* One piece. True: it is still in line. */
+/* One piece. True: it is still in line. *flies: what goes out is to be counted as under way; cleared once it was, for a turn counts once. */
 static bool
-serve_next(struct serve *s, struct client *c, int64_t now_us)
+serve_next(struct serve *s, struct client *c, bool *flies, int64_t now_us)
 {
 	bool settled = true;
 	enum client_sent sent;
@@ -199,6 +199,11 @@ serve_next(struct serve *s, struct client *c, int64_t now_us)
 		sent = client_send(c, b);
 		if (sent == SENT || sent == SENT_PART)
 			c->pos = b->to;
+		/* Where nothing matched nothing lies before the web server, however far it looked. */
+		if (*flies && b->len > 0 && (sent == SENT || sent == SENT_PART)) {
+			flight_add(&s->flight, c, now_us);
+			*flies = false;
+		}
 		settled = crowd_settle(s, c, sent, now_us);
 		/* Nothing matched: only a step, no sign of life. */
 		if (settled && b->len == 0)
@@ -208,20 +213,27 @@ serve_next(struct serve *s, struct client *c, int64_t now_us)
 	return settled;
 }
 
+/*
+ * Having caught up one does not wait for those who have not. Waiters never do: they are sent nothing but their answer, and that in time.
+ */
+static enum client_state
+line_of(const struct serve *s, const struct client *c)
+{
+	return c->waiter || c->pos >= s->hub->to ? CLIENT_BEHIND : CLIENT_LAGGING;
+}
+
 /* A turn of one who lacks something: a piece; some for those who have had that and need more. */
 static void
 serve_pieces(struct serve *s, struct client *c, int64_t now_us)
 {
-	int n = c->state == CLIENT_LAGGING ? LAG_PIECES : 1;
+	bool flies = c->state == CLIENT_LAGGING;
+	int n = flies ? LAG_PIECES : 1;
 
-	if (c->state == CLIENT_LAGGING && !c->waiter)
-		flight_add(&s->flight, c, now_us);
 	do {
-		if (!serve_next(s, c, now_us))
+		if (!serve_next(s, c, &flies, now_us))
 			return;
-	} while (--n > 0 && !c->woken && c->pos < s->hub->to && s->source.rows < SOURCE_ROWS);
-	/* Having caught up it does not wait for those who have not. */
-	crowd_move(s, c, c->woken || c->pos >= s->hub->to ? CLIENT_BEHIND : CLIENT_LAGGING);
+	} while (--n > 0 && c->pos < s->hub->to && s->source.rows < SOURCE_ROWS);
+	crowd_move(s, c, line_of(s, c));
 }
 
 /* One step of one client. */
@@ -249,7 +261,7 @@ serve_one(struct serve *s, struct client *c, int64_t now_us)
 }
 
 static struct client *
-next_in_line(struct serve *s)
+next_in_line(const struct serve *s)
 {
 	if (s->behind.first != NULL)
 		return s->behind.first;
@@ -259,11 +271,20 @@ next_in_line(struct serve *s)
 bool
 serve_behind(struct serve *s, int64_t now_us)
 {
+	bool looked = false;
 	struct client *c;
 
 	s->source.rows = 0;
 	flight_land(&s->flight, now_us);
-	while ((c = next_in_line(s)) != NULL) {
+	for (;;) {
+		/* What was sent a moment ago may be read by now; who is told to wait does so for LAND_US. */
+		if ((c = next_in_line(s)) == NULL && s->lagging.first != NULL && !looked) {
+			looked = true;
+			flight_land(&s->flight, now_us);
+			c = next_in_line(s);
+		}
+		if (c == NULL)
+			break;
 		serve_one(s, c, now_us);
 		if (s->source.rows >= SOURCE_ROWS || clock_mono_us() - now_us >= BEHIND_US)
 			break;
@@ -290,7 +311,7 @@ serve_event(struct serve *s, struct client *c, uint32_t events, int64_t now_us)
 		return;
 	crowd_watch_out(s, c, false);
 	if (c->state == CLIENT_BLOCKED) {
-		crowd_move(s, c, c->pos < s->hub->to ? CLIENT_LAGGING : CLIENT_BEHIND);
+		crowd_move(s, c, line_of(s, c));
 	} else if (c->state == CLIENT_ENDING) {
 		enum client_sent sent = client_flush(c);
 

@@ -16,12 +16,14 @@
 #include <unistd.h>
 
 #include "../store/made_log.h"
+#include "base/clock.h"
 #include "live/client.h"
 #include "live/crowd.h"
 #include "live/serve.h"
 
 #define CROWD (FLIGHT_MAX * 2)
 #define NOW_US 1000000 /* long ago for the clock: every call serves one */
+#define FAR (20 * SOURCE_ROWS)
 #define EVENTS 100 /* of 8 KiB, two in a piece at most */
 
 static struct made_log made;
@@ -31,6 +33,8 @@ static struct serve serve;
 static int epoll;
 static int web[CROWD + 1]; /* the web server's ends */
 static int n_web, n_gone;
+static int to_drain; /* while an answer is made; -1: none */
+static void drain(int fd);
 
 static void
 on_gone(void *arg, bool waiter, uint64_t address)
@@ -41,18 +45,32 @@ on_gone(void *arg, bool waiter, uint64_t address)
 	n_gone++;
 }
 
-static const struct live_opts opts = { .framed = true, .on_gone = on_gone };
+static void
+render(void *arg, struct text ask, const char *epoch, int64_t after, int64_t checked, struct buf *out)
+{
+	(void)arg;
+	(void)ask;
+	(void)epoch;
+	(void)after;
+	(void)checked;
+	buf_add_text(out, TEXT("the answer"));
+	if (to_drain >= 0)
+		drain(to_drain);
+}
+
+static const struct live_opts opts = { .framed = true, .on_gone = on_gone, .render = render };
 
 static int
-setup(void **state)
+setup_log(int events, int symbols, bool large)
 {
 	struct snapshot snap;
 	struct err e;
 
-	(void)state;
 	n_web = n_gone = 0;
-	made_log_init(&made, EVENTS, 1, EVENTS, EVENTS);
-	made_log_sql(&made, "UPDATE events SET body = '{\"x\":\"' || hex(zeroblob(4000)) || '\"}'");
+	to_drain = -1;
+	made_log_init(&made, events, symbols, events, events);
+	if (large)
+		made_log_sql(&made, "UPDATE events SET body = '{\"x\":\"' || hex(zeroblob(4000)) || '\"}'");
 	reader = reader_new(made.dir, &e);
 	epoll = epoll_create1(EPOLL_CLOEXEC);
 	assert_int_equal(hub_init(&hub, 1 << 20, &e), 0);
@@ -61,6 +79,21 @@ setup(void **state)
 	read_end(reader);
 	hub_start(&hub, &snap);
 	return 0;
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	return setup_log(EVENTS, 1, true);
+}
+
+/* So many events that whoever wants none of them looks through many pages. */
+static int
+setup_long(void **state)
+{
+	(void)state;
+	return setup_log(FAR, 1, false);
 }
 
 static int
@@ -77,14 +110,18 @@ teardown(void **state)
 	return 0;
 }
 
-/* A stream that has everything up to `after`. */
+/* One that has everything up to `after`, and wants what is as likely as `confidence`, of 100. */
 static struct client *
-join(int64_t after)
+join_as(bool waiter, int64_t after, double confidence, int64_t now_us)
 {
 	struct live_request *req = calloc(1, sizeof(*req));
-	struct view_form form = { .ask = TEXT("") };
+	struct view_form form = { .ask = TEXT(""), .waiter = waiter };
 	struct filter f = FILTER_INIT;
 	int pair[2];
+
+	f.min_confidence = confidence;
+	if (confidence > 0)
+		f.kinds = KIND_BIT(KIND_PATTERN);
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
 	web[n_web++] = pair[0];
@@ -93,10 +130,18 @@ join(int64_t after)
 	snprintf(req->epoch, sizeof(req->epoch), MADE_EPOCH);
 	req->fd = pair[1];
 	req->request_id = 1;
-	req->after = after;
+	req->after = req->checked = after;
+	req->waiter = waiter;
 	req->lasts_ms = req->heartbeat_ms = 600000;
-	serve_join(&serve, req, NOW_US);
+	serve_join(&serve, req, now_us);
 	return serve.all;
+}
+
+/* A stream that has everything up to `after`, and wants everything. */
+static struct client *
+join(int64_t after)
+{
+	return join_as(false, after, NAN, NOW_US);
 }
 
 static size_t
@@ -225,6 +270,85 @@ test_everybody_catches_up(void **state)
 	assert_int_equal(serve.land_us, INT64_MAX);
 }
 
+/* A turn that sent nothing puts nothing under way: whoever looks for what hardly ever comes is held up by nobody. */
+static void
+test_what_matches_nothing_is_not_under_way(void **state)
+{
+	bool more = true;
+
+	(void)state;
+	for (int i = 0; i < CROWD; i++)
+		join_as(false, i, 200, clock_mono_us());
+	while (more) {
+		more = serve_behind(&serve, clock_mono_us());
+		assert_int_equal(serve.flight.n, 0);
+		assert_int_equal(serve.land_us, INT64_MAX);
+	}
+	for (const struct client *c = serve.all; c != NULL; c = c->all_next)
+		assert_int_equal(c->state, CLIENT_LIVE);
+}
+
+/* What streams have not read is nothing to waiters: they are looked at, and answered when their time is up. */
+static void
+test_waiters_pass_what_is_under_way(void **state)
+{
+	int64_t now_us = clock_mono_us();
+	struct client *waiter;
+
+	(void)state;
+	for (int i = 0; i < CROWD - 1; i++)
+		join_as(false, 0, NAN, now_us);
+	while (serve_behind(&serve, now_us))
+		continue;
+	assert_int_equal(serve.flight.n, FLIGHT_MAX);
+	waiter = join_as(true, 0, 200, now_us);
+	/* A piece of many. */
+	while (waiter->pos == 0)
+		serve_behind(&serve, now_us);
+	assert_true(waiter->pos < FAR);
+	assert_int_equal(waiter->state, CLIENT_BEHIND);
+	while (serve_behind(&serve, now_us))
+		continue;
+	assert_int_equal(serve.flight.n, FLIGHT_MAX);
+	assert_int_equal(waiter->state, CLIENT_LIVE);
+	/* One whose time is up before it has caught up. */
+	waiter = join_as(true, 0, 200, now_us);
+	while (waiter->pos == 0)
+		serve_behind(&serve, now_us);
+	waiter->end_us = now_us;
+	wheel_set(&serve.wheel, &waiter->timer, now_us);
+	serve_timers(&serve, now_us + 1000000);
+	assert_true(waiter->woken);
+	serve_behind(&serve, now_us);
+	assert_int_equal(n_gone, 1);
+	assert_true(waiting(web[n_web - 1]) > 0);
+	assert_int_equal(serve.flight.n, FLIGHT_MAX);
+}
+
+/* Before those who lag are told to wait it is looked once more whether what was sent was read meanwhile. */
+static void
+test_what_lands_meanwhile_is_seen(void **state)
+{
+	/* Ahead of the clock: one call serves all. */
+	int64_t now_us = clock_mono_us() + INT64_C(3600000000);
+	struct client *waiter;
+	size_t before;
+
+	(void)state;
+	for (int i = 0; i < CROWD; i++)
+		join_as(false, 0, NAN, now_us);
+	while (serve_behind(&serve, now_us))
+		continue;
+	assert_int_equal(serve.flight.n, FLIGHT_MAX);
+	before = waiting(web[FLIGHT_MAX]);
+	waiter = join_as(true, EVENTS, NAN, now_us);
+	waiter->woken = true;
+	to_drain = web[0];
+	serve_behind(&serve, now_us);
+	assert_int_equal(n_gone, 1);
+	assert_true(waiting(web[FLIGHT_MAX]) > before);
+}
+
 int
 main(void)
 {
@@ -233,6 +357,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_what_is_old_is_not_waited_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_who_is_gone_is_not_under_way, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_everybody_catches_up, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_what_matches_nothing_is_not_under_way, setup_long, teardown),
+		cmocka_unit_test_setup_teardown(test_waiters_pass_what_is_under_way, setup_long, teardown),
+		cmocka_unit_test_setup_teardown(test_what_lands_meanwhile_is_seen, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
