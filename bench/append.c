@@ -114,7 +114,7 @@ run(struct store *s, const struct corpus *c, long n, long batch, struct err *e)
 		if (i % batch != batch - 1)
 			continue;
 		now_us = clock_real_us();
-		if (store_commit(s, now_us, e) != 0 || store_tend(s, false, e) < 0)
+		if (store_commit(s, now_us, e) != 0 || store_tend(s, STORE_LOADED, e) < 0)
 			goto out;
 	}
 	rc = store_commit(s, clock_real_us(), e);

@@ -116,8 +116,14 @@ INSERT INTO by_symbol (symbol, first, last, kinds, places) VALUES (:symbol, :fir
 SELECT symbol, first, places FROM by_symbol_open WHERE symbol > :symbol ORDER BY symbol LIMIT :n;
 
 -- name: sweep_places
-SELECT symbol, first, kinds, places FROM by_symbol WHERE (symbol, first) > (:symbol, :first)
+SELECT symbol, first, places, last, kinds FROM by_symbol WHERE (symbol, first) > (:symbol, :first)
 ORDER BY symbol, first LIMIT :n;
+
+-- name: open_forget
+DELETE FROM by_symbol_open;
+
+-- name: places_forget
+DELETE FROM by_symbol;
 
 -- name: open_delete
 DELETE FROM by_symbol_open WHERE symbol = :symbol;

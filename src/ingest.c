@@ -339,8 +339,9 @@ take_over_retention(struct ingest *in)
 
 /* Between batches. `now_us` was read before the queue was seen empty. True if there is more to do at once. */
 static bool
-tend(struct ingest *in, bool calm, int64_t now_us)
+tend(struct ingest *in, enum store_load load, int64_t now_us)
 {
+	bool calm = load == STORE_CALM;
 	struct err e = { 0 };
 	int more;
 
@@ -353,7 +354,7 @@ tend(struct ingest *in, bool calm, int64_t now_us)
 		in->last_alive_us = clock_mono_us();
 		note_result(in, store_alive(in->store, now_us, &e) == 0 ? NULL : &e);
 	}
-	more = store_tend(in->store, calm, &e);
+	more = store_tend(in->store, load, &e);
 	if (more < 0)
 		note_result(in, &e);
 	else if (calm && e.text[0] == '\0' && in->stats.error[0] != '\0')
@@ -386,9 +387,10 @@ given_up(struct ingest *in)
 static int
 serve(struct ingest *in, struct err *e)
 {
-	bool more = false;
+	bool more = false, busy;
 
 	for (;;) {
+		enum store_load load = STORE_LOADED;
 		int64_t now_us;
 		int rc = queue_wait(in->opts.queue, more ? 0 : in->busy ? BUSY_WINDOW_MS : TEND_INTERVAL_MS);
 
@@ -399,7 +401,11 @@ serve(struct ingest *in, struct err *e)
 			return -1;
 		}
 		now_us = clock_real_us();
-		more = tend(in, !is_busy(in) && queue_wait(in->opts.queue, 0) == 0, now_us);
+		/* Judged every time, for its window. */
+		busy = is_busy(in);
+		if (queue_wait(in->opts.queue, 0) == 0)
+			load = busy ? STORE_BUSY : STORE_CALM;
+		more = tend(in, load, now_us);
 	}
 }
 

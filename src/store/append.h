@@ -72,12 +72,19 @@ void store_rollback(struct store *s);
  */
 int store_alive(struct store *s, int64_t committed_us, struct err *e);
 
+/* How much there is to do beside what is put off. */
+enum store_load {
+	STORE_LOADED, /* messages wait */
+	STORE_BUSY, /* none waits, but many come */
+	STORE_CALM,
+};
+
 /*
- * Deferred work in small steps: index tail, tallies, retention, checkpoint, new peers of the bell. `calm` says that no message waits: then all that
- * is due gets done, else only what must be (index behind by 20,000, WAL above 64 MiB, retention at its cap). Returns 1 if more is due
- * at once, 0 if not, -1 on failure (retry later; nothing is lost). Call after each commit and at least once a second.
+ * Deferred work in small steps: index tail, tallies, retention, checkpoint, new peers of the bell. When calm all that is due gets done, else only
+ * what must be (index behind by 20,000 or for 0.1 s, retention at its cap, WAL above 128 MiB; if no message waits, above 16 MiB). Returns 1 if more
+ * is due at once, 0 if not, -1 on failure (retry later; nothing is lost). Call after each commit and at least once a second.
  */
-int store_tend(struct store *s, bool calm, struct err *e);
+int store_tend(struct store *s, enum store_load load, struct err *e);
 
 /* Changes the retention (SIGHUP). */
 void store_set_retention(struct store *s, const struct retention *total, const struct retention kind[KIND__MAX]);

@@ -30,7 +30,7 @@ bundle_unpack(struct text packed, int64_t first, struct place out[BUNDLE_PLACES]
 	int64_t seq = first;
 	int n = 0;
 
-	if (packed.n == 0 || first < 1)
+	if (packed.n == 0 || first < 1 || first == INT64_MAX)
 		return -1;
 	while (p < end) {
 		uint64_t v = 0;
@@ -42,7 +42,7 @@ bundle_unpack(struct text packed, int64_t first, struct place out[BUNDLE_PLACES]
 			return -1;
 		v |= (uint64_t)*p++ << shift;
 		/* The first is told as no step at all, every other is a step ahead. */
-		if ((v >> KIND_BITS == 0) != (n == 0) || v >> KIND_BITS > (uint64_t)(INT64_MAX - seq) ||
+		if ((v >> KIND_BITS == 0) != (n == 0) || v >> KIND_BITS > (uint64_t)(INT64_MAX - 1 - seq) ||
 		    (v & ((1 << KIND_BITS) - 1)) >= KIND__MAX)
 			return -1;
 		seq += (int64_t)(v >> KIND_BITS);

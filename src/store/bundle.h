@@ -28,7 +28,7 @@ struct bundle {
 /* Adds a place behind the last. The bundle is not full, the seq is larger than the last. */
 void bundle_add(struct bundle *b, int64_t seq, enum kind kind);
 
-/* The places of a row, ascending: how many, or -1 when it is no bundle (damage). `first` is the row's. */
+/* The places of a row, ascending, below INT64_MAX: how many, or -1 when it is no bundle (damage). `first` is the row's. */
 int bundle_unpack(struct text packed, int64_t first, struct place out[BUNDLE_PLACES]);
 
 /* Takes a row over to add to it. -1: it is no bundle. */

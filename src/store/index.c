@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/pool.h"
 #include "store/bundle.h"
 #include "store/sweep.h"
@@ -51,6 +52,7 @@ collect(struct store *s, struct run *run, int64_t to, struct err *e)
 {
 	sqlite3_stmt *st = db_stmt(&s->db, SQL_INDEX_TAIL, e);
 	int64_t most = to - s->now.indexed_to < RUN_ROWS ? to - s->now.indexed_to : RUN_ROWS;
+	int64_t rows = 0, seq = 0;
 	int rc = -1;
 
 	run->entries = pool_array(&run->pool, (size_t)most, sizeof(*run->entries));
@@ -59,13 +61,15 @@ collect(struct store *s, struct run *run, int64_t to, struct err *e)
 	if (st == NULL || db_bind_int(st, ":after", s->now.indexed_to) != 0 || db_bind_int(st, ":to", to) != 0 ||
 	    db_bind_int(st, ":n", most) != 0)
 		return db_fail(&s->db, "index: bind", e);
-	while ((int64_t)run->n < most && (rc = db_step(&s->db, st, e)) == 1) {
+	while (rows < most && (rc = db_step(&s->db, st, e)) == 1) {
 		struct entry *x = &run->entries[run->n];
 		int kind = sqlite3_column_int(st, 1);
 
+		rows++;
+		seq = sqlite3_column_int64(st, 0);
 		if (kind < 0 || kind >= KIND__MAX)
 			continue;
-		*x = (struct entry){ .seq = sqlite3_column_int64(st, 0), .kind = (enum kind)kind };
+		*x = (struct entry){ .seq = seq, .kind = (enum kind)kind };
 		x->symbol = pool_text(&run->pool, db_column_text(st, 2));
 		if (x->symbol.p == NULL)
 			goto no_memory;
@@ -75,7 +79,7 @@ collect(struct store *s, struct run *run, int64_t to, struct err *e)
 	if (rc < 0)
 		return -1;
 	sqlite3_reset(st);
-	run->to = (int64_t)run->n == RUN_ROWS ? run->entries[run->n - 1].seq : to;
+	run->to = rows == RUN_ROWS ? seq : to;
 	qsort(run->entries, run->n, sizeof(*run->entries), by_symbol);
 	return 0;
 no_memory:
@@ -101,8 +105,7 @@ load_open(struct store *s, struct text symbol, struct bundle *b, struct err *e)
 	sqlite3_reset(st);
 	if (rc == 0)
 		return 1;
-	err_set(e, ERR_CORRUPT, "index: the places of %.*s make no sense", TEXT_ARG(symbol));
-	return -1;
+	return index_bad(s, symbol, e);
 }
 
 int
@@ -144,7 +147,8 @@ add_symbol(struct store *s, struct run *run, size_t from, struct err *e)
 		const struct entry *x = &run->entries[i];
 
 		if (b.n > 0 && x->seq <= b.last) {
-			err_set(e, ERR_CORRUPT, "index: the places of %.*s lie ahead of the log", TEXT_ARG(symbol));
+			/* They lie ahead of the log. */
+			index_bad(s, symbol, e);
 			return 0;
 		}
 		if (b.n == BUNDLE_PLACES) {
@@ -156,6 +160,18 @@ add_symbol(struct store *s, struct run *run, size_t from, struct err *e)
 		bundle_add(&b, x->seq, x->kind);
 	}
 	return put_open(s, symbol, &b, e) != 0 ? 0 : i;
+}
+
+/* Many symbols that occur once make many rows at a time; they are swept for over several runs. */
+static int
+sweep_owed(struct store *s, int64_t rows_made, struct err *e)
+{
+	int64_t rows;
+
+	s->now.sweep_owed += rows_made * SWEEP_A_ROW;
+	rows = s->now.sweep_owed < SWEEP_A_RUN ? s->now.sweep_owed : SWEEP_A_RUN;
+	s->now.sweep_owed -= rows;
+	return sweep_index(s, rows, e);
 }
 
 /* One run, up to `to` or as far as fits. */
@@ -170,7 +186,7 @@ follow_once(struct store *s, int64_t to, struct err *e)
 	for (size_t i = 0; rc == 0 && i < run.n;)
 		rc = (i = add_symbol(s, &run, i, e)) == 0 ? -1 : 0;
 	if (rc == 0)
-		rc = sweep_index(s, run.rows_made * SWEEP_A_ROW, e);
+		rc = sweep_owed(s, run.rows_made, e);
 	if (rc == 0)
 		s->now.indexed_to = run.to;
 	pool_fini(&run.pool);
@@ -182,8 +198,34 @@ index_follow(struct store *s, struct err *e)
 {
 	int64_t head = s->now.next_seq - 1;
 
-	while (s->now.indexed_to < head)
-		if (follow_once(s, head, e) != 0)
-			return -1;
+	return s->now.indexed_to < head ? follow_once(s, head, e) : 0;
+}
+
+int
+index_bad(struct store *s, struct text symbol, struct err *e)
+{
+	s->index_is_bad = true;
+	err_set(e, ERR_STORE, "index: the places of %.*s make no sense", TEXT_ARG(symbol));
+	return -1;
+}
+
+int
+index_renew(struct store *s, struct err *e)
+{
+	struct err why = { .code = ERR_NONE };
+
+	if (writer_begin(s, e) != 0)
+		return -1;
+	if (db_run(&s->db, SQL_OPEN_FORGET, &why) != 0 || db_run(&s->db, SQL_PLACES_FORGET, &why) != 0) {
+		if (e != NULL)
+			*e = why;
+		return writer_failed(s, &why);
+	}
+	s->now.indexed_to = s->now.sweep_owed = 0;
+	if (writer_end(s, e) != 0)
+		return -1;
+	s->broom = (struct broom){ .in_open = false };
+	s->index_is_bad = false;
+	log_event(LOG_LEVEL_ERROR, "index_renewed", log_str("file", s->path));
 	return 0;
 }

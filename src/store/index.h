@@ -5,13 +5,25 @@
 #define STORE_INDEX_H
 
 #include "base/err.h"
+#include "base/text.h"
 
 struct bundle;
 struct store;
-struct text;
 
-/* Indexes the tail, inside the open transaction. The log row tells readers how far at its commit. */
+/*
+ * Indexes the next 65,536 rows of the tail, which is all of it but after index_renew(), inside the open transaction. The log row tells readers how
+ * far at its commit.
+ */
 int index_follow(struct store *s, struct err *e);
+
+/*
+ * A row that makes no sense is no end of the log, from whose events all of the index was made: it is noted, and the writer makes the index anew
+ * when it next tends. Readers that meet one doubt the log, upon which the writer looks at all of them. Always -1; not ERR_CORRUPT.
+ */
+int index_bad(struct store *s, struct text symbol, struct err *e);
+
+/* Empties the index, in a transaction of its own; it follows from the oldest event on. No batch may be open. */
+int index_renew(struct store *s, struct err *e);
 
 /* A row of by_symbol. For sweep.c. */
 int index_put_full(struct store *s, struct text symbol, const struct bundle *b, struct err *e);

@@ -68,6 +68,15 @@ refill_kind(struct merge *m, struct cursor *c, struct err *e)
 
 /* ---- a symbol ---- */
 
+/* The writer looks through its index when it hears of it: see index.h. Always -1. */
+static int
+bad_bundle(struct merge *m, const struct cursor *c, struct err *e)
+{
+	m->r->db.damaged = true;
+	err_set(e, ERR_CORRUPT, "the places of %.*s make no sense", TEXT_ARG(c->symbol));
+	return -1;
+}
+
 /* What a cursor wants of a bundle goes into its buffer, which is empty; the bundle is taken then. */
 static int
 take_bundle(struct merge *m, struct cursor *c, struct text packed, int64_t first, struct err *e)
@@ -75,10 +84,8 @@ take_bundle(struct merge *m, struct cursor *c, struct text packed, int64_t first
 	struct place places[BUNDLE_PLACES];
 	int n = bundle_unpack(packed, first, places);
 
-	if (n < 0) {
-		err_set(e, ERR_CORRUPT, "the places of %.*s make no sense", TEXT_ARG(c->symbol));
-		return -1;
-	}
+	if (n < 0)
+		return bad_bundle(m, c, e);
 	for (int i = 0; i < n; i++) {
 		const struct place *p = &places[m->newest_first ? n - 1 - i : i];
 
@@ -144,6 +151,10 @@ refill_full(struct merge *m, struct cursor *c, struct err *e)
 		int64_t first = sqlite3_column_int64(st, 0), last = sqlite3_column_int64(st, 1);
 
 		rows++;
+		if (first < 1 || last < first || last == INT64_MAX) {
+			sqlite3_reset(st);
+			return bad_bundle(m, c, e);
+		}
 		if (m->newest_first ? last < c->from : first >= c->below) {
 			rc = 0;
 			break;
@@ -155,7 +166,8 @@ refill_full(struct merge *m, struct cursor *c, struct err *e)
 			}
 		} else if (m->newest_first) {
 			c->below = first;
-		} else {
+		} else if (last >= c->from) {
+			/* Only ever forwards, whatever the row says: a cursor that goes back has no end. */
 			c->from = last + 1;
 		}
 		m->passed += c->n == 0;

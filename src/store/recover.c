@@ -23,6 +23,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/sweep.h"
 #include "store/tallies.h"
 #include "store/writer.h"
 
@@ -130,7 +131,7 @@ recover_check(struct store *s, struct err *e)
 	struct err why = { .code = ERR_NONE };
 
 	sqlite3_db_release_memory(s->db.conn);
-	if (quick_check(s, &why) == 0)
+	if (quick_check(s, &why) == 0 && (sweep_check(s, &why) == 0 || s->index_is_bad))
 		return 0;
 	s->damaged = s->damaged || why.code == ERR_CORRUPT;
 	if (e != NULL)
@@ -417,7 +418,7 @@ open_once(struct store *s, struct left *left, struct err *e)
 			return -1;
 	}
 	s->kept = s->now;
-	s->damaged = false;
+	s->damaged = s->index_is_bad = false;
 	s->wal_pages = 0;
 	return fill_duplicates(s, e);
 }

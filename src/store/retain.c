@@ -257,7 +257,7 @@ trim_scope(struct store *s, int scope, bool calm, struct err *e)
 		rc = index_follow(s, e) != 0 || tallies_follow(s, e) != 0 ? -1 : collect(s, scope, &run, e);
 	if (rc == 0 && run.n > 0)
 		rc = delete_events(s, scope, run.gone[run.n - 1].seq, e) != 0 || forget(s, &run, e) != 0 ? -1 : 0;
-	if (rc == 0 && run.n == 0 && (excess_of(s, scope).events > 0 || excess_of(s, scope).bytes > 0)) {
+	if (rc == 0 && run.n == 0 && !run.behind && (excess_of(s, scope).events > 0 || excess_of(s, scope).bytes > 0)) {
 		/* Else it would be due for ever. */
 		err_set(e, ERR_CORRUPT, "retention: more is counted than there is");
 		rc = -1;

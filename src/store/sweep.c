@@ -28,18 +28,27 @@ symbol_of(const struct swept *row)
 	return (struct text){ row->symbol, row->symbol_n };
 }
 
-/* Reads a row; columns: symbol, first, places last. */
+/* Whether a row of by_symbol says of its places what they are: readers go by that. */
+static bool
+is_told_right(sqlite3_stmt *st, const struct place *places, int n)
+{
+	unsigned kinds = 0;
+
+	for (int i = 0; i < n; i++)
+		kinds |= KIND_BIT(places[i].kind);
+	return sqlite3_column_int64(st, 3) == places[n - 1].seq && sqlite3_column_int64(st, 4) == (int64_t)kinds;
+}
+
+/* Reads a row; columns: symbol, first, places; of by_symbol last and kinds, too. */
 static int
-load(const struct store *s, sqlite3_stmt *st, int places_column, struct swept *row, struct err *e)
+load(struct store *s, sqlite3_stmt *st, bool open, struct swept *row, struct err *e)
 {
 	struct place places[BUNDLE_PLACES];
 	struct text symbol = db_column_text(st, 0);
-	int n = bundle_unpack(db_column_blob(st, places_column), sqlite3_column_int64(st, 1), places);
+	int n = bundle_unpack(db_column_blob(st, 2), sqlite3_column_int64(st, 1), places);
 
-	if (n < 0 || symbol.p == NULL || symbol.n > SYMBOL_MAX) {
-		err_set(e, ERR_CORRUPT, "index: the places of %.*s make no sense", TEXT_ARG(symbol));
-		return -1;
-	}
+	if (n < 0 || symbol.p == NULL || symbol.n > SYMBOL_MAX || (!open && !is_told_right(st, places, n)))
+		return index_bad(s, symbol, e);
 	*row = (struct swept){ .symbol_n = symbol.n, .first = sqlite3_column_int64(st, 1), .n = (unsigned)n };
 	memcpy(row->symbol, symbol.p, symbol.n);
 	for (int i = 0; i < n; i++)
@@ -61,7 +70,7 @@ read_step(struct store *s, struct swept *rows, int64_t limit, struct err *e)
 	    (!open && db_bind_int(st, ":first", b->first) != 0) || db_bind_int(st, ":n", limit) != 0)
 		return -1;
 	while (n < limit && (rc = db_step(&s->db, st, e)) == 1) {
-		if (load(s, st, open ? 2 : 3, &rows[n], e) != 0) {
+		if (load(s, st, open, &rows[n], e) != 0) {
 			sqlite3_reset(st);
 			return -1;
 		}
@@ -128,6 +137,21 @@ put_step(struct store *s, struct swept *rows, int n, struct err *e)
 		i = next;
 	}
 	return 0;
+}
+
+int
+sweep_check(struct store *s, struct err *e)
+{
+	struct broom stands = s->broom;
+	struct swept step[STEP_ROWS];
+	int n;
+
+	s->broom = (struct broom){ .in_open = false };
+	do
+		n = read_step(s, step, STEP_ROWS, e);
+	while (n == STEP_ROWS || (n >= 0 && s->broom.in_open));
+	s->broom = stands;
+	return n < 0 ? -1 : 0;
 }
 
 int

@@ -16,13 +16,15 @@
 #include "store/tallies.h"
 #include "store/writer.h"
 
-#define WAL_CALM_PAGES (4 << 20) / DB_PAGE_BYTES
+#define WAL_CALM_PAGES ((4 << 20) / DB_PAGE_BYTES)
 /*
- * The larger, the more often a page is written before it is copied into the database: over 1,000,000 rows of 4,000 symbols every run of the index
- * touches all its pages.
+ * The larger, the more often a page is written before it is copied into the database. But whoever waits for what comes next waits for the copying, and
+ * so does the first to open the log of a writer that was killed: under a steady load it is done in small pieces.
  */
-#define WAL_MAX_PAGES (128 << 20) / DB_PAGE_BYTES
-#define WAL_TRUNCATE_PAGES (256 << 20) / DB_PAGE_BYTES
+#define WAL_BUSY_PAGES ((16 << 20) / DB_PAGE_BYTES)
+#define WAL_MAX_PAGES ((128 << 20) / DB_PAGE_BYTES) /* where messages always wait */
+#define WAL_TRUNCATE_PAGES ((256 << 20) / DB_PAGE_BYTES)
+#define COPY_EVERY_US 200000 /* a reader may hold pages: not for each of them again */
 #define INDEX_LAG_US \
 	100000 /* what readers look through is short unless a flood makes INDEX_LAG_MAX of it in this time */
 #define TALLIES_EVERY_US 1000000
@@ -69,8 +71,9 @@ tend_rows(struct store *s, bool calm, struct err *e)
 }
 
 static int
-checkpoint(struct store *s, bool calm, struct err *e)
+checkpoint(struct store *s, enum store_load load, struct err *e)
 {
+	int most = load == STORE_CALM ? WAL_CALM_PAGES : WAL_BUSY_PAGES;
 	int64_t mono = clock_mono_us();
 	int in_wal = 0, done = 0, rc;
 
@@ -84,7 +87,8 @@ checkpoint(struct store *s, bool calm, struct err *e)
 		sqlite3_busy_timeout(s->db.conn, WRITER_BUSY_MS);
 		if (rc == SQLITE_OK)
 			s->wal_pages = 0;
-	} else if (calm && s->wal_pages > WAL_CALM_PAGES) {
+	} else if (load != STORE_LOADED && s->wal_pages > most && mono - s->copied_us >= COPY_EVERY_US) {
+		s->copied_us = mono;
 		rc = sqlite3_wal_checkpoint_v2(s->db.conn, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_wal, &done);
 		/* All is copied, but for what readers hold: the next commit tells how large it is. */
 		if (rc == SQLITE_OK && in_wal == done)
@@ -121,7 +125,8 @@ hear_doubts(struct store *s, struct err *e)
 	log_event(LOG_LEVEL_NOTICE, "log_doubted", log_str("file", s->path));
 	if (recover_check(s, &why) == 0) {
 		s->checked_us = clock_mono_us();
-		log_event(LOG_LEVEL_NOTICE, "log_sound", log_str("file", s->path));
+		if (!s->index_is_bad)
+			log_event(LOG_LEVEL_NOTICE, "log_sound", log_str("file", s->path));
 		return 0;
 	}
 	if (e != NULL)
@@ -130,8 +135,10 @@ hear_doubts(struct store *s, struct err *e)
 }
 
 int
-store_tend(struct store *s, bool calm, struct err *e)
+store_tend(struct store *s, enum store_load load, struct err *e)
 {
+	bool calm = load == STORE_CALM;
+
 	if (s->bell != NULL)
 		bell_accept(s->bell);
 	if (s->in_batch)
@@ -141,9 +148,11 @@ store_tend(struct store *s, bool calm, struct err *e)
 	/* Nobody may come with a batch for long, and readers wait for a log that can be read. */
 	if (s->damaged)
 		return recover_replace(s, e);
-	if (tend_rows(s, calm, e) < 0 || checkpoint(s, calm, e) != 0)
+	if (s->index_is_bad && index_renew(s, e) != 0)
 		return -1;
-	return retain_due(s, calm) ? 1 : 0;
+	if (tend_rows(s, calm, e) < 0 || checkpoint(s, load, e) != 0)
+		return -1;
+	return retain_due(s, calm) || s->now.next_seq - 1 - s->now.indexed_to >= INDEX_LAG_MAX ? 1 : 0;
 }
 
 void
@@ -151,6 +160,22 @@ store_set_retention(struct store *s, const struct retention *total, const struct
 {
 	s->total = *total;
 	memcpy(s->kind, kind, sizeof(s->kind));
+}
+
+/* What is left of the tail: one run, unless the index was made anew lately. */
+static int
+index_all(struct store *s, struct err *e)
+{
+	int rc = s->index_is_bad ? index_renew(s, e) : 0;
+
+	while (rc == 0 && s->now.indexed_to < s->now.next_seq - 1) {
+		rc = writer_begin(s, e);
+		if (rc == 0 && index_follow(s, e) != 0)
+			rc = writer_failed(s, NULL);
+		if (rc == 0)
+			rc = writer_end(s, e);
+	}
+	return rc;
 }
 
 int
@@ -162,9 +187,10 @@ store_close(struct store *s, struct err *e)
 		return 0;
 	store_rollback(s);
 	if (s->db.conn != NULL && !s->damaged) {
-		rc = writer_begin(s, e);
-		if (rc == 0 &&
-		    (index_follow(s, e) != 0 || tallies_follow(s, e) != 0 || db_run(&s->db, SQL_LOG_CLEAN, e) != 0))
+		rc = index_all(s, e);
+		if (rc == 0)
+			rc = writer_begin(s, e);
+		if (rc == 0 && (tallies_follow(s, e) != 0 || db_run(&s->db, SQL_LOG_CLEAN, e) != 0))
 			rc = writer_failed(s, NULL);
 		if (rc == 0)
 			rc = writer_end(s, e);

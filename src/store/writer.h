@@ -25,6 +25,7 @@ struct held { /* a row of `kinds` */
 /* What changes with every batch, and only with it: a rollback copies it back whole. */
 struct standing {
 	int64_t next_seq, committed_us, indexed_to, tallied_to;
+	int64_t sweep_owed; /* rows of the index that are to be looked at, for those that were made */
 	int64_t last_received_us;
 	int64_t mark_us, mark_seq; /* newest row of `timeline` */
 	int64_t rejects_second, rejects_in_second;
@@ -52,11 +53,12 @@ struct store {
 	bool in_batch;
 	bool damaged; /* SQLite found the file corrupt: the next batch goes to a new log */
 	bool aside; /* that file is moved aside already, and the new log could not be made yet */
+	bool index_is_bad; /* made no sense where it was met: to be made anew */
 	struct standing now, kept; /* with the open batch, and as committed */
 	int64_t lease_to, lease_seqs; /* lease_seqs grows when a batch is larger */
 
 	int wal_pages; /* as of the last commit */
-	int64_t indexed_us, tallied_us, swept_us, truncated_us, aged_us; /* monotonic: when last done */
+	int64_t indexed_us, tallied_us, swept_us, truncated_us, copied_us, aged_us; /* monotonic: when last done */
 	int64_t heard_us, checked_us; /* the same: the bell's peers, and a doubt of theirs that was none */
 	struct broom broom;
 	uint64_t seed; /* of hashes */

@@ -327,7 +327,7 @@ test_retention(void **state)
 		append(s, symbol, "a", i, NULL);
 	}
 	commit(s);
-	while ((rc = store_tend(s, true, NULL)) == 1)
+	while ((rc = store_tend(s, STORE_CALM, NULL)) == 1)
 		;
 	assert_int_equal(rc, 0);
 	store_stats(s, &stats);

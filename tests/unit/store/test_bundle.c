@@ -65,6 +65,8 @@ test_what_is_none(void **state)
 		{ 1, TEXT_INIT("\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01") }, /* longer than a number */
 		{ 1, TEXT_INIT("\x00\x80\x80\x80\x80\x80\x80\x80\x80\x80\x02") },
 		{ INT64_MAX - 1, TEXT_INIT("\x00\x10") }, /* beyond the last seq */
+		{ INT64_MAX - 1, TEXT_INIT("\x00\x08") }, /* nothing could come after it */
+		{ INT64_MAX, TEXT_INIT("\x00") },
 	};
 	/* clang-format on */
 	struct place places[BUNDLE_PLACES];

@@ -1,4 +1,6 @@
 /* test_index - the index by symbol follows the log: at once when calm, by at most 20,000 rows under load. */
+#include "store/index.h"
+#include "store/sweep.h"
 #include "written_log.h"
 
 static void
@@ -12,6 +14,16 @@ append_many(struct store *s, int64_t *n, int count)
 		snprintf(symbol, sizeof(symbol), "S%lld", (long long)(*n * 7919 % 997));
 		ev = log_event_of(*n % 3 == 0 ? KIND_PATTERN : KIND_INDICATOR, symbol, "a", *n);
 		log_append(s, &ev);
+	}
+}
+
+/* A batch has fewer seqs than a lease. */
+static void
+append_batches(struct store *s, int64_t *n, int count)
+{
+	for (; count > 0; count -= 10000) {
+		append_many(s, n, 10000);
+		log_commit(s);
 	}
 }
 
@@ -155,6 +167,146 @@ test_killed(void **state)
 	log_close(s);
 }
 
+/* An event of a kind that we do not know is no reason to leave out what comes behind the end of the run. */
+static void
+test_unknown_kind(void **state)
+{
+	struct store *s = log_open();
+	struct err e;
+	int64_t n = 0;
+
+	(void)state;
+	append_batches(s, &n, 70000);
+	assert_int_equal(
+	    sqlite3_exec(s->db.conn, "UPDATE events SET kind = 9 WHERE seq IN (5, 65536)", NULL, NULL, NULL),
+	    SQLITE_OK);
+	assert_int_equal(index_renew(s, &e), 0);
+	assert_int_equal(store_tend(s, STORE_LOADED, &e), 0);
+	assert_int_equal(s->now.indexed_to, 65536);
+	log_tend(s, true);
+	assert_int_equal(lag(s), 0);
+	assert_int_equal(log_places(NULL), 69998);
+	log_close(s);
+}
+
+static void
+spoil(const char *sql)
+{
+	char path[200];
+	sqlite3 *conn;
+
+	snprintf(path, sizeof(path), "%s/%s", log_dir, DB_FILE);
+	assert_int_equal(sqlite3_open(path, &conn), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(conn, sql, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_changes(conn), 1);
+	sqlite3_close(conn);
+}
+
+/* What was made from the log is made from it again; the log itself stays. */
+static void
+test_bad_bundle(void **state)
+{
+	static const char *const lies[] = {
+		"UPDATE by_symbol_open SET places = x'01ff' WHERE symbol = 'S5'",
+		"UPDATE by_symbol_open SET first = first + 1000000 WHERE symbol = 'S5'",
+		"UPDATE by_symbol SET last = last - 1 WHERE symbol = 'S7' AND first < 997",
+		"UPDATE by_symbol SET kinds = 4 WHERE symbol = 'S7' AND first < 997",
+		"UPDATE by_symbol SET places = x'' WHERE symbol = 'S7' AND first < 997",
+	};
+	struct store *s = log_open();
+	struct err e = { .code = ERR_NONE };
+	int64_t n = 0;
+	char epoch[EPOCH_SIZE];
+
+	(void)state;
+	memcpy(epoch, s->epoch, sizeof(epoch));
+	append_batches(s, &n, 70000);
+	log_tend(s, true);
+	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
+		spoil(lies[i]);
+		append_many(s, &n, 1000);
+		log_commit(s);
+		for (int round = 0; round < 3 && !s->index_is_bad; round++) {
+			s->swept_us = 0;
+			store_tend(s, STORE_CALM, &e);
+		}
+		assert_true(s->index_is_bad);
+		assert_false(s->damaged);
+		/* In pieces. */
+		assert_int_equal(store_tend(s, STORE_LOADED, &e), 0);
+		assert_int_equal(s->now.indexed_to, 65536);
+		log_tend(s, true);
+		assert_int_equal(lag(s), 0);
+		log_check();
+	}
+	/* Met at the end, it is mended at the next. */
+	spoil(lies[0]);
+	append_many(s, &n, 1000);
+	log_commit(s);
+	assert_int_equal(store_close(s, &e), -1);
+	s = log_open();
+	store_tend(s, STORE_CALM, &e);
+	log_tend(s, true);
+	assert_string_equal(s->epoch, epoch);
+	log_check();
+	log_close(s);
+}
+
+/* However long many messages come, the WAL is copied in small pieces while none waits. */
+static void
+test_wal_when_busy(void **state)
+{
+	const int most = (16 << 20) / DB_PAGE_BYTES;
+	struct store *s = log_open();
+	struct err e;
+	int64_t n = 0;
+
+	(void)state;
+	while (s->wal_pages <= most) {
+		append_many(s, &n, 1000);
+		log_commit(s);
+		/* Less is left alone, and so is more while messages wait. */
+		if (s->wal_pages <= most)
+			assert_int_equal(store_tend(s, STORE_BUSY, &e), 0);
+		assert_int_equal(store_tend(s, STORE_LOADED, &e), 0);
+		assert_true(s->wal_pages > 0);
+	}
+	assert_int_equal(store_tend(s, STORE_BUSY, &e), 0);
+	assert_int_equal(s->wal_pages, 0);
+	log_close(s);
+	log_check();
+}
+
+/* Many symbols that occur once: what is swept for them is spread over the runs that follow. */
+static void
+test_sweep_is_spread(void **state)
+{
+	struct store *s = log_open();
+	char symbol[16];
+	int runs = 0;
+
+	(void)state;
+	for (int i = 0; i < 25000; i++) {
+		struct event ev;
+
+		snprintf(symbol, sizeof(symbol), "T%d", i);
+		ev = log_event_of(KIND_PATTERN, symbol, "a", i);
+		log_append(s, &ev);
+	}
+	log_commit(s);
+	assert_int_equal(lag(s), 0);
+	assert_int_equal(s->now.sweep_owed, 25000 * SWEEP_A_ROW - SWEEP_A_RUN);
+	assert_log("SELECT count(*) FROM by_symbol_open", "25000");
+	for (int64_t n = 0; s->now.sweep_owed > 0; runs++) {
+		append_many(s, &n, 1);
+		log_commit(s);
+		log_tend(s, true);
+	}
+	assert_in_range(runs, 11, 13);
+	log_check();
+	log_close(s);
+}
+
 int
 main(void)
 {
@@ -165,6 +317,10 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_large_batch, log_setup, log_teardown),
 		cmocka_unit_test_setup_teardown(test_rolled_back, log_setup, log_teardown),
 		cmocka_unit_test_setup_teardown(test_killed, log_setup, log_teardown),
+		cmocka_unit_test_setup_teardown(test_unknown_kind, log_setup, log_teardown),
+		cmocka_unit_test_setup_teardown(test_bad_bundle, log_setup, log_teardown),
+		cmocka_unit_test_setup_teardown(test_wal_when_busy, log_setup, log_teardown),
+		cmocka_unit_test_setup_teardown(test_sweep_is_spread, log_setup, log_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

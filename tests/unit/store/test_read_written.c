@@ -103,7 +103,7 @@ it_reads_the_same_before_and_after_tending(void **state)
 	assert_non_null(r = reader_new(dir, &e));
 	write_events(s);
 	read_all(r, &before);
-	while (store_tend(s, true, &e) == 1)
+	while (store_tend(s, STORE_CALM, &e) == 1)
 		;
 	assert_int_equal(store_close(s, &e), 0);
 	read_all(r, &after);

@@ -117,7 +117,7 @@ test_tend_runs_out(void **state)
 	}
 	log_commit(s);
 	set_pages(s, 1);
-	assert_int_equal(store_tend(s, true, &e), -1);
+	assert_int_equal(store_tend(s, STORE_CALM, &e), -1);
 	assert_int_equal(e.code, ERR_FULL);
 	log_check();
 	assert_log("SELECT indexed_to || ' ' || tallied_to FROM log", "0 0");
@@ -306,9 +306,9 @@ test_damaged_in_calm(void **state)
 	memcpy(epoch, s->epoch, sizeof(epoch));
 	damage(s);
 	log_due(s);
-	assert_int_equal(store_tend(s, true, &e), -1);
+	assert_int_equal(store_tend(s, STORE_CALM, &e), -1);
 	assert_int_equal(e.code, ERR_CORRUPT);
-	assert_int_equal(store_tend(s, true, &e), 0);
+	assert_int_equal(store_tend(s, STORE_CALM, &e), 0);
 	assert_string_not_equal(s->epoch, epoch);
 	assert_int_equal(count_files("db.damaged-[0-9]*$"), 1);
 	log_tend(s, true);
@@ -361,6 +361,49 @@ test_damaged_for_readers(void **state)
 	log_check();
 }
 
+/* A row of the index that only a reader meets: the writer looks through all of them, and makes the index anew. */
+static void
+test_bad_bundle_for_readers(void **state)
+{
+	static const struct text symbols[] = { TEXT_INIT("A") };
+	struct store_opts opts = { .bell_path = NULL };
+	struct filter f = FILTER_INIT;
+	struct list_query q = { .filter = &f, .order = LIST_NEWEST_FIRST, .limit = 10 };
+	struct err e = { .code = ERR_NONE };
+	struct list_result result;
+	struct snapshot snap;
+	struct reader *r;
+	struct store *s;
+	char bell[100], epoch[16];
+
+	(void)state;
+	snprintf(bell, sizeof(bell), "%s/%s", log_dir, BELL_FILE);
+	opts.bell_path = bell;
+	s = log_open_with(opts);
+	append_one(s, "a", 1);
+	log_commit(s);
+	log_tend(s, true);
+	memcpy(epoch, s->epoch, sizeof(epoch));
+	assert_int_equal(
+	    sqlite3_exec(s->db.conn, "UPDATE by_symbol_open SET places = x'ff', symbol = 'A'", NULL, NULL, NULL),
+	    SQLITE_OK);
+	assert_int_equal(sqlite3_changes(s->db.conn), 1);
+	assert_non_null(r = reader_new(log_dir, &e));
+	reader_set_bell(r, bell);
+	assert_int_equal(read_begin(r, &snap, &e), 0);
+	f.symbols = (struct text_set){ symbols, 1 };
+	q.bound = snap.head + 1;
+	assert_int_equal(read_list(r, &snap, &q, NULL, NULL, &result, &e), -1);
+	assert_int_equal(e.code, ERR_CORRUPT);
+	read_end(r);
+	hear(s);
+	log_check();
+	assert_string_equal(s->epoch, epoch);
+	assert_int_equal(count_files("db.damaged-[0-9]*$"), 0);
+	reader_free(r);
+	log_close(s);
+}
+
 static void
 replace_without_room(int ready)
 {
@@ -378,7 +421,7 @@ replace_without_room(int ready)
 		assert_int_equal(try_batch(s, 10, &e), -1);
 		assert_int_equal(e.code, ERR_FULL);
 		assert_int_equal(store_alive(s, clock_real_us(), &e), 0);
-		assert_int_equal(store_tend(s, true, &e), -1);
+		assert_int_equal(store_tend(s, STORE_CALM, &e), -1);
 	}
 	limit_files(RLIM_INFINITY);
 	assert_int_equal(try_batch(s, 10, &e), 0);
@@ -547,6 +590,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_damaged_in_batch, log_setup, log_teardown),
 		cmocka_unit_test_setup_teardown(test_damaged_in_calm, log_setup, log_teardown),
 		cmocka_unit_test_setup_teardown(test_damaged_for_readers, log_setup, log_teardown),
+		cmocka_unit_test_setup_teardown(test_bad_bundle_for_readers, log_setup, log_teardown),
 		cmocka_unit_test_setup_teardown(test_damaged_and_full, log_setup, log_teardown),
 		cmocka_unit_test_setup_teardown(test_foreign, log_setup, log_teardown),
 		cmocka_unit_test_setup_teardown(test_copied, log_setup, log_teardown),

@@ -106,7 +106,7 @@ log_tend(struct store *s, bool calm)
 	struct err e = { .code = ERR_NONE };
 	int rc;
 
-	while ((rc = store_tend(s, calm, &e)) == 1)
+	while ((rc = store_tend(s, calm ? STORE_CALM : STORE_LOADED, &e)) == 1)
 		;
 	if (rc != 0)
 		fail_msg("%s", e.text);
