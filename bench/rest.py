@@ -76,7 +76,7 @@ def from_log(tickgate):
 
 
 def warm(bench, tickgate):
-    """Until every worker has been asked everything. Which of them gets a question is chance, so it takes several times as many."""
+    """Until every worker has been asked everything, twice: then it keeps the answer. Which of them gets a question is chance, so it takes several times as many."""
     for _ in range(30):
         before = from_log(tickgate)
         get(bench, tickgate.address, ASKED, "--count", 2 * SYMBOLS)
@@ -108,7 +108,7 @@ def lists(bench):
         timed = ("--seconds", seconds)
         new = get(bench, tickgate.address, FIRST, "--vary", "%d-%d" % SPREAD, "--count", bench.scaled(80000, 20000))
         base = get(bench, null.address, ASKED, *timed)
-        get(bench, tickgate.address, ASKED, "--count", 12 * SYMBOLS)  # until both workers have been asked everything twice
+        warm(bench, tickgate)
         again = get(bench, tickgate.address, ASKED, *timed)
         base2 = get(bench, null.address, ASKED, *timed)
         same = get(bench, tickgate.address, ASKED, "--etags", *timed, expect=304)
@@ -142,7 +142,7 @@ def busy(bench):
     for _ in range(bench.rounds):
         for name, (what, expect, _) in classes.items():
             options = ("--seconds", seconds)
-            get(bench, tickgate.address, ASKED, "--count", 12 * SYMBOLS)
+            warm(bench, tickgate)
             without = get(bench, tickgate.address, *what, *options, expect=expect or 200)
             n = int(rate * (seconds + 1))
             before = counter.count()

@@ -41,8 +41,9 @@ class Soak:
         def descriptors(pid):
             return len(os.listdir(f"/proc/{pid}/fd"))
 
-        # What is mapped of the log is the kernel's memory, however much of it a worker has looked at.
-        sample = {name: (rss_of(pid, "RssAnon"), descriptors(pid)) for name, pid in self.watched().items()}
+        # What workers have mapped of the log is the kernel's memory, however much of it they have looked at; the subscriber maps nothing of it.
+        fields = {"worker": ("RssAnon", "RssShmem")}
+        sample = {name: (sum(rss_of(pid, f) for f in fields.get(name, ("VmRSS",))), descriptors(pid)) for name, pid in self.watched().items()}
         # Streams gather where nobody is stopped, so what counts is what the workers have open besides them.
         streams = self.tickgate.json("/v1/health")["streams"]
         besides = sum(descriptors(pid) for pid in self.tickgate.workers) - streams["clients"] - streams["waiters"]
