@@ -28,6 +28,7 @@ struct db {
 	sqlite3 *conn;
 	sqlite3_stmt *stmts[SQL__MAX];
 	enum db_mode mode;
+	sqlite3_file *file; /* the connection's, for mapped.h */
 	bool damaged; /* a statement has met a page that is none */
 };
 

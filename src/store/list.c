@@ -182,7 +182,11 @@ read_list(struct reader *r, const struct snapshot *snap, const struct list_query
 	int64_t from, below;
 	int rc = 0;
 
-	/* When it picks, most of what is looked at is left where it is. */
+	/*
+	 * When it picks, most of what is looked at is left where it is. When it does not, nearly every row is delivered, and of those behind a full page the first
+	 * most often answers whether there is more; only duplicates are read with their texts for nothing, LOOK_AHEAD at most. To open another statement
+	 * for these would cost every list about as much as that one row.
+	 */
 	w.width = filter_is_picky(q->filter) ? ROW_COLUMNS : q->brief ? ROW_BRIEF : ROW_WHOLE;
 	*out = (struct list_result){ .position = q->bound };
 	if (find_bounds(r, snap, q, &from, &below, e) != 0)

@@ -3,21 +3,25 @@
  *
  * A page that cannot be read (a bad sector, a file that was cut) is an error to pread(), but SIGBUS to who reads memory, which would end a
  * worker with all its streams. Between mapped_enter() and mapped_leave() such a page turns into zeros, and the latter says so: what was
- * read meanwhile is then worth nothing, and the connection has to be closed, for the zeros stay. Any other SIGBUS ends the process as ever.
+ * read meanwhile is then worth nothing, and the connection has to be closed, for the zeros stay. Any other SIGBUS ends the process as ever,
+ * also between the two: a page of other memory than the log's would be zeros for everybody who has it.
  */
 #ifndef STORE_MAPPED_H
 #define STORE_MAPPED_H
 
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdbool.h>
 
 struct mapped {
+	sqlite3_file *file; /* borrowed */
 	struct mapped *outer; /* the same thread's: statements run inside statements */
 	volatile sig_atomic_t failed;
 };
 
 void mapped_install(void); /* takes SIGBUS, for the whole process; once is enough, more do no harm */
-void mapped_enter(struct mapped *m); /* borrows *m until mapped_leave() */
+/* Borrows *m, and `file`, which the connection that is about to read has open (NULL: none), until mapped_leave(). Not to be held across threads. */
+void mapped_enter(struct mapped *m, sqlite3_file *file);
 bool mapped_leave(struct mapped *m); /* true: a page could not be read */
 
 #endif
