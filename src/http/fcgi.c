@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/thread.h"
 #include "http/fcgi_conns.h"
 #include "http/fcgi_lead.h"
@@ -44,7 +43,6 @@ struct loop {
 	unsigned accepted; /* since it was put there */
 	bool stopping;
 	int64_t paused_until_us;
-	struct log_limit limit;
 	struct err *failure; /* why it ended by itself; the caller's of fcgi_serve() */
 	bool failed;
 };
@@ -151,9 +149,10 @@ accept_one(struct loop *l, struct fcgi_thread *t)
 		if (!fcgi_answer(t, fd))
 			keep(l, fd, 1);
 	} else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-		if (log_allowed(&l->limit, 6, "accept_failed"))
-			log_event(LOG_LEVEL_WARNING, "accept_failed", log_str("error", strerror(errno)));
+		int why = errno;
+
 		pause_accepting(l);
+		fcgi_thread_cannot_accept(t, why);
 	}
 }
 

@@ -9,15 +9,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "http/fcgi_lib.h"
 #include "http/fcgi_records.h"
 #include "http/fcgi_send.h"
 
 #define IN_MAX 16384 /* head and query of a large request; what is larger goes to libfcgi */
+#define REFUSED_A_MINUTE 6 /* lines of each thread */
 #define LEFT_MAX 1024 /* pieces of a body that was too large even to be drained */
 
 struct fcgi_thread {
@@ -28,6 +31,7 @@ struct fcgi_thread {
 	struct reply reply;
 	struct buf head;
 	struct records records;
+	struct log_limit refused;
 	char in[IN_MAX], taken[IN_MAX];
 };
 
@@ -81,6 +85,14 @@ void
 fcgi_lengthy(struct fcgi_thread *t)
 {
 	lead_lengthy(&t->seat);
+}
+
+void
+fcgi_thread_cannot_accept(struct fcgi_thread *t, int error)
+{
+	lead_lengthy(&t->seat);
+	if (log_allowed(&t->refused, REFUSED_A_MINUTE, "accept_failed"))
+		log_event(LOG_LEVEL_WARNING, "accept_failed", log_str("error", strerror(error)));
 }
 
 static void

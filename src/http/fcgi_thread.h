@@ -11,6 +11,9 @@
 struct fcgi_thread *fcgi_thread_new(const struct fcgi_opts *opts, struct lead *lead, struct err *e);
 void fcgi_thread_free(struct fcgi_thread *t);
 
+/* Logs, a few times a minute, that accept4() said `error` for want of something. Lengthy: whoever reads our log may not. */
+void fcgi_thread_cannot_accept(struct fcgi_thread *t, int error);
+
 struct seat *fcgi_thread_seat(struct fcgi_thread *t);
 
 /*
