@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "redis/push.h"
 
 #define CLIENT_NAME "tickgate-subscriber"
 
@@ -28,6 +29,7 @@ static int
 receive(struct subscription *s, struct err *e)
 {
 	int64_t n = redis_read(s->conn, e), replies = 0, now_us;
+	struct push push;
 	redisReply *r;
 	int rc = 0;
 
@@ -38,14 +40,18 @@ receive(struct subscription *s, struct err *e)
 	for (;;) {
 		struct err why = { .code = ERR_NONE };
 
-		if (redis_reply(s->conn, &r, &why) != 0) {
+		if (redis_next(s->conn, &push, &r, &why) != 0) {
 			*e = n < 0 ? *e : why;
 			return -1;
 		}
-		if (r == NULL)
+		if (r == NULL && push.payload.p == NULL)
 			break;
 		if (replies++ == 0)
 			s->whole_us = clock_mono_us();
+		if (r == NULL) {
+			replies_push(s, &push, now_us);
+			continue;
+		}
 		rc = replies_take(s, r, now_us, &why);
 		freeReplyObject(r);
 		if (rc != 0) {

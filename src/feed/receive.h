@@ -19,6 +19,7 @@
 #define ASKED_NOTHING INT32_MIN
 #define LINES_PER_MINUTE 60
 
+struct push;
 struct redisReply;
 
 struct row {
@@ -82,7 +83,8 @@ int asked_peek(const struct subscription *s);
 void asked_pop(struct subscription *s);
 void asked_settle(struct subscription *s, int64_t now_us);
 
-/* replies.c: one whole reply. -1: not what Redis says to a subscriber. */
+/* replies.c: a message; and one whole reply of any kind. -1: not what Redis says to a subscriber. */
+void replies_push(struct subscription *s, const struct push *push, int64_t now_us);
 int replies_take(struct subscription *s, const struct redisReply *r, int64_t now_us, struct err *e);
 
 /* breaks.c: a gap of one channel (NULL: all), and the break of the connection. */

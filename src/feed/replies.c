@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "feed/receive.h"
+#include "redis/push.h"
 
 #define SLOW_PING_US 10000
 
@@ -147,6 +148,15 @@ on_message(struct subscription *s, int row, struct text channel, struct text pay
 	atomic_fetch_add_explicit(&s->rows[row].messages, 1, memory_order_relaxed);
 	atomic_store_explicit(&s->rows[row].last_message_us, now_us, memory_order_relaxed);
 	atomic_store_explicit(&s->last_message_us, now_us, memory_order_relaxed);
+}
+
+void
+replies_push(struct subscription *s, const struct push *push, int64_t now_us)
+{
+	bool pattern = push->pattern.p != NULL;
+
+	on_message(
+	    s, find_row(s, pattern, pattern ? push->pattern : push->channel), push->channel, push->payload, now_us);
 }
 
 static struct text

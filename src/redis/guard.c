@@ -203,6 +203,25 @@ take_tail(struct guard *g, const char *p, struct err *e)
 	return p + 1;
 }
 
+bool
+guard_is_between(const struct guard *g)
+{
+	return g->state == GUARD_START && g->elements == 0;
+}
+
+size_t
+guard_within(const struct guard *g)
+{
+	switch (g->state) {
+	case GUARD_BULK:
+	case GUARD_SKIP:
+	case GUARD_TAIL:
+		return (size_t)(g->keep + g->skip) + 2 - (size_t)g->tail_n;
+	default:
+		return 1;
+	}
+}
+
 int
 guard_feed(
     struct guard *g, const char *p, size_t n, int (*feed)(void *arg, const char *p, size_t n), void *arg, struct err *e)

@@ -9,6 +9,7 @@
 #ifndef REDIS_GUARD_H
 #define REDIS_GUARD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,5 +35,10 @@ struct guard {
 /* Feeds what may pass of p[0..n) to `feed`. -1: this is not what Redis says to a subscriber; nothing more may be fed. */
 int guard_feed(struct guard *g, const char *p, size_t n, int (*feed)(void *arg, const char *p, size_t n), void *arg,
     struct err *e);
+
+/* True between two replies: all that was fed is whole. */
+bool guard_is_between(const struct guard *g);
+/* So many of the next bytes, at least one, belong to the reply that has begun, or would. */
+size_t guard_within(const struct guard *g);
 
 #endif

@@ -25,6 +25,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "redis/guard.h"
+#include "redis/push.h"
 #include "redis/resolve.h"
 
 #define READ_BYTES ((size_t)65536)
@@ -34,7 +35,10 @@ struct redis_conn {
 	redisContext *c;
 	struct guard guard;
 	bool unsent;
-	char buf[READ_BYTES];
+	bool fed; /* hiredis' reader was given bytes since it was last asked for a reply */
+	struct err broken; /* why what was read is no longer understood */
+	size_t at, len; /* in buf: read, and not yet looked at */
+	char buf[PUSH_MAX + READ_BYTES];
 };
 
 static int64_t
@@ -285,8 +289,12 @@ redis_read(struct redis_conn *c, struct err *e)
 {
 	ssize_t n;
 
+	/* What is left is the beginning of a message, at most PUSH_MAX. */
+	memmove(c->buf, c->buf + c->at, c->len - c->at);
+	c->len -= c->at;
+	c->at = 0;
 	do {
-		n = read(c->c->fd, c->buf, sizeof(c->buf));
+		n = read(c->c->fd, c->buf + c->len, sizeof(c->buf) - c->len);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0 && errno == EAGAIN)
 		return 0;
@@ -299,21 +307,76 @@ redis_read(struct redis_conn *c, struct err *e)
 		err_set(e, ERR_REDIS, "Redis closed the connection");
 		return -1;
 	}
-	return guard_feed(&c->guard, c->buf, (size_t)n, feed_reader, c->c->reader, e) == 0 ? n : -1;
+	c->len += (size_t)n;
+	return n;
+}
+
+/* Through the guard to hiredis' reader. */
+static void
+feed(struct redis_conn *c, size_t n)
+{
+	if (guard_feed(&c->guard, c->buf + c->at, n, feed_reader, c->c->reader, &c->broken) != 0)
+		c->at = c->len;
+	else
+		c->at += n;
+	c->fed = true;
+}
+
+/* What the reader has whole: *out, or NULL. */
+static int
+take_reply(struct redis_conn *c, struct redisReply **out, struct err *e)
+{
+	void *reply = NULL;
+
+	*out = NULL;
+	if (c->fed && redisReaderGetReply(c->c->reader, &reply) != REDIS_OK) {
+		err_set(e, ERR_REDIS, "protocol error: %s", c->c->reader->errstr);
+		return -1;
+	}
+	*out = reply;
+	if (reply != NULL)
+		return 0;
+	c->fed = false;
+	if (c->broken.code == ERR_NONE)
+		return 0;
+	*e = c->broken;
+	return -1;
+}
+
+int
+redis_next(struct redis_conn *c, struct push *push, struct redisReply **out, struct err *e)
+{
+	push->payload = TEXT_NONE;
+	for (;;) {
+		struct text unread = { c->buf + c->at, c->len - c->at };
+		ptrdiff_t n = -1;
+
+		if (take_reply(c, out, e) != 0)
+			return -1;
+		if (*out != NULL || unread.n == 0)
+			return 0;
+		if (guard_is_between(&c->guard)) {
+			struct push found;
+
+			n = push_take(unread, &found);
+			if (n > 0) {
+				*push = found;
+				c->at += (size_t)n;
+			}
+		}
+		if (n >= 0)
+			return 0;
+		/* Only to the end of this reply: behind it messages may follow. */
+		feed(c, guard_within(&c->guard) < unread.n ? guard_within(&c->guard) : unread.n);
+	}
 }
 
 int
 redis_reply(struct redis_conn *c, struct redisReply **out, struct err *e)
 {
-	void *reply = NULL;
-
-	*out = NULL;
-	if (redisReaderGetReply(c->c->reader, &reply) != REDIS_OK) {
-		err_set(e, ERR_REDIS, "protocol error: %s", c->c->reader->errstr);
-		return -1;
-	}
-	*out = reply;
-	return 0;
+	if (c->at < c->len)
+		feed(c, c->len - c->at);
+	return take_reply(c, out, e);
 }
 
 int

@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/text.h"
 
+struct push;
 struct redisReply;
 
 struct redis_target {
@@ -70,7 +71,12 @@ int redis_flush(struct redis_conn *c, struct err *e);
 
 /* One read(2): how many bytes came, 0 when none wait, -1 when the connection is done for. */
 int64_t redis_read(struct redis_conn *c, struct err *e);
-/* The next whole reply, owned (freeReplyObject), or NULL in *out when there is none yet. */
+/*
+ * What comes next of what was read: a message, whose slices are borrowed until the next call (push->payload.p is NULL: it is none), or a reply,
+ * owned (freeReplyObject; *out NULL: it is none). Neither: nothing is whole yet. -1: this is not what Redis says; all before it was given.
+ */
+int redis_next(struct redis_conn *c, struct push *push, struct redisReply **out, struct err *e);
+/* The next whole reply, messages too, owned (freeReplyObject), or NULL in *out when there is none yet. */
 int redis_reply(struct redis_conn *c, struct redisReply **out, struct err *e);
 
 /*
