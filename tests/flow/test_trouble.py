@@ -10,6 +10,7 @@ import time
 import requests
 
 from conftest import DOCUMENTED, PATTERNS, SLOW, program, seq, simulate, until, walk
+from live_client import Stream
 
 KINDS = "pattern,indicator,alert,health,session,error,gap"
 
@@ -125,6 +126,46 @@ def test_damage_that_only_readers_meet_begins_a_new_log(service, redis_server, t
     assert len(logged(service, "log_damaged")) == 1
     # Each of 16 threads may say it five times a minute, and that it was not said more often.
     assert 503 in statuses and len(logged(service, "log_unreadable")) <= 2 * 16 * 6
+
+
+def test_a_log_that_is_cut_ends_no_worker_and_no_stream(launch, redis_server, tmp_path):
+    """Workers map the file: what is not there any more is a signal, in request threads and in the live thread."""
+    options = ("--redis", redis_server.url, "--state", tmp_path / "state", "--no-demo")
+    first = launch(*options)
+    simulate(redis_server.url, "--rate", 0, "--count", 3000, "--seed", 9).communicate(timeout=60)
+    until(lambda: first.received() >= 3000, "all are counted")
+    first.stop()  # so that all is in the file that is mapped, and not in its -wal
+    service = launch(*options)
+    workers = until(lambda: len(service.workers()) == 2 and service.workers(), "two workers")
+    subscriber = service.pid("tickgate-subscriber")
+    # Each list another one, or it would be answered from memory.
+    limits = itertools.cycle(range(1, 1001))
+    ask = lambda: service.get(f"/v1/patterns?limit={next(limits)}")
+    stream = Stream(service.port, "/v1/stream?after=oldest&kinds=pattern", seconds=60)
+    try:
+        epoch = stream.next().json["cursor"].rsplit("-", 1)[0]
+        # A commit would have the file mapped anew, as it is then: not before it has been met as it was.
+        os.kill(subscriber, signal.SIGSTOP)
+        assert {ask().status_code for _ in range(100)} == {200}
+        os.truncate(tmp_path / "state" / "tickgate.db", 8192)
+        statuses = [ask().status_code for _ in range(100)]
+        assert 503 in statuses and set(statuses) <= {200, 503}
+        assert service.workers() == workers
+        assert "a page of the log cannot be read" in service.log.read_text()
+    finally:
+        os.kill(subscriber, signal.SIGCONT)
+    until(lambda: (a := ask()).status_code == 200 and a.json()["cursor"].rsplit("-", 1)[0] != epoch, "a log of another epoch", seconds=30)
+    assert logged(service, "log_doubted")
+    # It goes on from the head that the new log has when it is told, so nothing is published before.
+    while (event := stream.next()).event != "reset":
+        assert event.event != "bye"
+    assert event.json["reason"] == "epoch_changed"
+    redis_server.publish(PATTERNS, DOCUMENTED.replace("AAPL", "AFTER"))
+    while (event := stream.next()).event != "pattern":
+        assert event.event != "bye"
+    assert event.json["symbol"] == "AFTER"
+    stream.close()
+    assert service.workers() == workers and not logged(service, "worker_died")
 
 
 def test_a_subscriber_that_hangs_makes_answers_stale(service):
