@@ -238,7 +238,8 @@ def test_workers_share_out_what_comes(patient_gateway):
     where, pids = patient_gateway.where, workers(patient_gateway.pid)
     until(lambda: len(loops(pids, where)) == 2 and connections(pids, where) == 2)
     silent = []
-    for _ in range(64):
+    # So many, since on a busy machine one of them may not sleep when its turn is.
+    for _ in range(192):
         silent.append(fcgi.connect(where))
         until(lambda: connections(pids, where) == 2 + len(silent))
     assert min(connections([pid], where) for pid in pids) > 16

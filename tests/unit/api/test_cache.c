@@ -109,13 +109,16 @@ test_what_nobody_asks_again_is_not_kept(void **state)
 	/* What is kept, if out of date, is kept anew at once, however long ago it was asked for. */
 	keep_once(c, "often", "new rows");
 	assert_true(finds(c, "often", &here, "new rows"));
-	/* Four thousand questions in turn are all known the second time; fifty thousand are forgotten by then. */
+	/*
+	 * Four thousand questions in turn are nearly all known the second time: but for those, some 80 and hardly ever 200, of which more than four come
+	 * to one door, where in turn they push one another out. Fifty thousand are forgotten by then.
+	 */
 	for (int i = 50000 - 4000; i < 50000; i++) {
 		snprintf(question, sizeof(question), "q%d", i);
 		keep_once(c, question, "");
 		known += finds(c, question, &here, "");
 	}
-	assert_true(known > 3900);
+	assert_true(known > 3800);
 	for (int i = 0; i < 4000; i++) {
 		snprintf(question, sizeof(question), "q%d", i);
 		keep_once(c, question, "");
