@@ -130,7 +130,7 @@ def selective(bench):
 
 
 def memory(bench):
-    """RSS per idle one-symbol stream, and of processes that do nothing."""
+    """What each further idle one-symbol stream adds to the workers' RSS when a thousand are there (the slope), and RSS of processes that do nothing."""
     n = bench.scaled(8000, 2000)
     each = bench.figure("RSS of the workers per idle stream", "KiB", at_most=1)
     subscriber = bench.figure("RSS of the idle subscriber", "MiB", at_most=12)

@@ -140,7 +140,7 @@ take_message(struct ingest *in, const struct item *item, struct err *e)
 	struct source_channel from = { item->channel, row->kind, row->session_state };
 	struct ingest_counts *counts = &in->batch[item->row];
 
-	if (from.channel.n == 0)
+	if (item->own_channel)
 		from.channel = text_of(row->channel);
 	decode_message(in->decoder, &from, item->payload, item->received_us);
 	for (;;) {

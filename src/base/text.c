@@ -54,7 +54,6 @@ text_cmp(struct text a, struct text b)
 	return d != 0 ? d : (a.n > b.n) - (a.n < b.n);
 }
 
-/* Eight bytes at a time, multiplied and folded: mixes well enough for power-of-two tables. */
 uint64_t
 text_begin(struct text t)
 {
@@ -65,6 +64,7 @@ text_begin(struct text t)
 	return be64toh(v);
 }
 
+/* Eight bytes at a time, multiplied and folded: mixes well enough for power-of-two tables. */
 uint64_t
 text_hash(struct text t, uint64_t seed)
 {

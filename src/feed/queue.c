@@ -34,6 +34,7 @@ struct record {
 	int64_t received_us;
 	uint16_t channel_n;
 	uint8_t type;
+	bool own_channel;
 	int32_t row;
 };
 
@@ -158,6 +159,7 @@ place(struct queue *q, const struct item *item, size_t size)
 		.channel_n = (uint16_t)item->channel.n,
 		.payload_n = (uint32_t)item->payload.n,
 		.type = (uint8_t)item->type,
+		.own_channel = item->own_channel,
 		.row = item->row,
 		.received_us = item->received_us };
 	bytes = (char *)(r + 1);
@@ -295,7 +297,10 @@ queue_next(struct queue *q, struct item *item)
 		r = (const struct record *)(const void *)q->arena;
 	}
 	bytes = (const char *)(r + 1);
-	*item = (struct item){ .type = (enum item_type)r->type, .row = r->row, .received_us = r->received_us };
+	*item = (struct item){ .type = (enum item_type)r->type,
+		.row = r->row,
+		.own_channel = r->own_channel,
+		.received_us = r->received_us };
 	if (item->type != ITEM_MESSAGE) {
 		const struct span *span = (const struct span *)(const void *)bytes;
 

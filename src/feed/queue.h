@@ -24,7 +24,8 @@ enum item_type {
 struct item {
 	enum item_type type;
 	int row; /* which row of the subscription (ITEM_MESSAGE) */
-	struct text channel; /* the concrete channel; of a message empty if it is the row's own */
+	bool own_channel; /* of a message: it came on the row's own, and `channel` is empty */
+	struct text channel; /* the concrete channel, which may have an empty name; of a break see above */
 	struct text payload;
 	int64_t received_us;
 	int64_t from_us, to_us, dropped;

@@ -138,7 +138,8 @@ on_message(struct subscription *s, int row, struct text channel, struct text pay
 
 	if (row < 0)
 		return; /* not a channel of ours */
-	if (s->opts.rows[row].pattern)
+	item.own_channel = !s->opts.rows[row].pattern;
+	if (!item.own_channel)
 		item.channel = text_cut(channel, 0, channel.n < CHANNEL_MAX ? channel.n : CHANNEL_MAX);
 	if (s->break_from_us != 0)
 		breaks_close(s, now_us);

@@ -3,7 +3,8 @@
  *
  * A web server has one queue for all: what lies before it from those who catch up must be gone before it comes to a live client's event. So
  * only a few pieces are under way at a time; the kernel tells when they were read. One that is not read for long (its client is slow) does not count
- * any more: it is not what the web server is busy with. Live thread only.
+ * any more: it is not what the web server is busy with. Not counted are first pieces (whoever comes has one at once, however many come), and what is
+ * sent to those who lack only one. Live thread only.
  */
 #ifndef LIVE_FLIGHT_H
 #define LIVE_FLIGHT_H

@@ -46,8 +46,8 @@ print_item(const struct driver *d, const struct item *item, struct buf *b)
 	static const char *const types[] = { "message", "disconnected", "overflow" };
 
 	buf_printf(b, "{\"type\":\"%s\",\"row\":%d,\"channel\":", types[item->type], item->row);
-	buf_add_json(b,
-	    item->type == ITEM_MESSAGE && item->channel.n == 0 ? text_of(d->rows[item->row].channel) : item->channel);
+	buf_add_json(
+	    b, item->type == ITEM_MESSAGE && item->own_channel ? text_of(d->rows[item->row].channel) : item->channel);
 	buf_printf(b, ",\"size\":%zu,\"payload\":", item->payload.n);
 	buf_add_json(b, text_cut(item->payload, 0, item->payload.n < PAYLOAD_SHOWN ? item->payload.n : PAYLOAD_SHOWN));
 	buf_printf(b,

@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "ingest.h"
+#include "store/db.h"
 
 #define WAIT_MS 20000 /* for what takes a second or two */
 
@@ -188,6 +189,43 @@ test_fails(void **state)
 	queue_free(q);
 }
 
+/* A message on a channel without a name, which a pattern may bring, is not taken for one on a channel that is called as the pattern is. */
+static void
+test_channel_without_name(void **state)
+{
+	struct item item = { .type = ITEM_MESSAGE,
+		.payload =
+		    TEXT("{\"pattern_name\":\"doji\",\"symbol\":\"A\",\"timeframe\":\"1min\",\"confidence\":85.5}"),
+		.received_us = clock_real_us() };
+	struct store_opts store = { .dir = dir };
+	struct err e = { .code = ERR_NONE };
+	struct queue *q = queue_new(1 << 20, &e);
+	struct ingest *in;
+	sqlite3_stmt *st;
+	sqlite3 *conn;
+	char path[100];
+
+	(void)state;
+	assert_true(queue_put(q, &item));
+	item.own_channel = true;
+	assert_true(queue_put(q, &item));
+	queue_end(q);
+	in = start(q, &store);
+	assert_int_equal(ingest_stop(in, 10000, &e), 0);
+	ingest_free(in);
+	queue_free(q);
+	snprintf(path, sizeof(path), "%s/%s", dir, DB_FILE);
+	assert_int_equal(sqlite3_open(path, &conn), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_prepare_v2(conn,
+		"SELECT group_concat('<' || channel || '>') FROM events WHERE kind = 0 ORDER BY seq", -1, &st, NULL),
+	    SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	assert_string_equal((const char *)sqlite3_column_text(st, 0), "<>,<c>");
+	sqlite3_finalize(st);
+	sqlite3_close(conn);
+}
+
 int
 main(void)
 {
@@ -195,6 +233,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_waits_for_room, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_gives_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_fails, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_channel_without_name, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

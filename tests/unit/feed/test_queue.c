@@ -40,6 +40,7 @@ test_what_goes_in_comes_out(void **state)
 {
 	struct queue *q = make(1 << 20);
 	struct item gap = { .type = ITEM_DISCONNECTED, .row = -1, .from_us = 5, .to_us = 6 }, item;
+	struct item own = { .type = ITEM_MESSAGE, .own_channel = true, .payload = TEXT("x") };
 	struct queue_stats st;
 
 	(void)state;
@@ -47,6 +48,7 @@ test_what_goes_in_comes_out(void **state)
 	assert_false(queue_next(q, &item));
 	assert_true(put(q, 9, "hello", 5));
 	assert_true(put(q, 10, "", 0));
+	assert_true(queue_put(q, &own));
 	assert_true(queue_put(q, &gap));
 	assert_int_equal(queue_wait(q, -1), 1);
 	assert_true(queue_next(q, &item));
@@ -57,6 +59,10 @@ test_what_goes_in_comes_out(void **state)
 	assert_true(text_eq(item.payload, TEXT("hello")));
 	assert_true(queue_next(q, &item));
 	assert_int_equal(item.payload.n, 0);
+	assert_false(item.own_channel);
+	assert_true(queue_next(q, &item));
+	assert_true(item.own_channel);
+	assert_int_equal(item.channel.n, 0);
 	assert_true(queue_next(q, &item));
 	assert_int_equal(item.type, ITEM_DISCONNECTED);
 	assert_int_equal(item.from_us, 5);
@@ -64,7 +70,7 @@ test_what_goes_in_comes_out(void **state)
 	assert_int_equal(item.channel.n, 0);
 	assert_false(queue_next(q, &item));
 	queue_stats(q, &st);
-	assert_int_equal(st.items, 3); /* looked at is not released */
+	assert_int_equal(st.items, 4); /* looked at is not released */
 	assert_true(st.bytes > 0);
 	queue_release(q);
 	queue_stats(q, &st);
