@@ -360,6 +360,13 @@ test_a_message_costs_little(void **state)
 	queue_free(q);
 }
 
+/* What may stay when a burst of 100 MiB is over. AddressSanitizer has a byte for every eight, which it keeps. */
+#ifdef __SANITIZE_ADDRESS__
+#define STAYS_KB (8 * 1024 + 100 * 1024 / 8)
+#else
+#define STAYS_KB (8 * 1024)
+#endif
+
 static void
 test_a_burst_gives_its_memory_back(void **state)
 {
@@ -375,14 +382,14 @@ test_a_burst_gives_its_memory_back(void **state)
 	while (queue_next(q, &item))
 		;
 	queue_release(q);
-	assert_true(resident_kb() - before < 8 * 1024);
+	assert_true(resident_kb() - before < STAYS_KB);
 	/* A calm queue stays where it is warm. */
 	for (int i = 0; i < 100000; i++) {
 		assert_true(put(q, i, big, 300));
 		assert_true(queue_next(q, &item));
 		queue_release(q);
 	}
-	assert_true(resident_kb() - before < 8 * 1024);
+	assert_true(resident_kb() - before < STAYS_KB);
 	free(big);
 	queue_free(q);
 }
