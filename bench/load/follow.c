@@ -309,10 +309,15 @@ receive(struct stream *s)
 	http_take(&s->http, f->bytes, (size_t)n, take_body, s);
 	wanted = s->http.status == (s->frames.framing == FRAMING_SOCKETIO ? 101 : 200);
 	f->bad_status += s->http.state != HTTP_HEAD && !wanted;
-	if (s->http.state == HTTP_BROKEN || s->http.state == HTTP_DONE || (s->http.state != HTTP_HEAD && !wanted))
+	if (s->http.state == HTTP_BROKEN || (s->http.state != HTTP_HEAD && !wanted)) {
 		close_stream(s);
-	else if (s->http.state != HTTP_HEAD && s->frames.framing != FRAMING_SOCKETIO)
+		return;
+	}
+	/* On a busy machine the end comes with the beginning. */
+	if (s->http.state != HTTP_HEAD && s->frames.framing != FRAMING_SOCKETIO)
 		open_stream(s);
+	if (s->http.state == HTTP_DONE)
+		close_stream(s);
 }
 
 static void

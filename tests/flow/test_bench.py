@@ -92,10 +92,11 @@ EXPECTED = {
 }
 
 
+@pytest.mark.parametrize("piece", [7, 65536])
 @pytest.mark.parametrize("name", EXPECTED)
-def test_follow_counts_what_is_wrong(bench, name):
+def test_follow_counts_what_is_wrong(bench, name, piece):
     marks, want = EXPECTED[name]
-    server = Server(lambda _: chunked(HELLO, *(event(n) for n in marks)))
+    server = Server(lambda _: chunked(HELLO, *(event(n) for n in marks)), piece)
     got = bench("follow", "--connect", server.address, "--events", 3)
     assert {k: got[k] for k in want} == want
     assert got["controls"]["hello"] == 1 and got["opened"] == 1 and got["refused"] == 0
