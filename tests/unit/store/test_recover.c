@@ -316,21 +316,30 @@ test_damaged_in_calm(void **state)
 	log_close(s);
 }
 
+#define BELL_PATH_MAX 100
+
+/* The log, and its bell at the path that is written to `bell`. */
+static struct store *
+open_with_bell(char bell[BELL_PATH_MAX])
+{
+	struct store_opts opts = { .bell_path = bell };
+
+	snprintf(bell, BELL_PATH_MAX, "%s/%s", log_dir, BELL_FILE);
+	return log_open_with(opts);
+}
+
 /* Damage that the writer's cache hides from it: a reader meets it and says so. */
 static void
 test_damaged_for_readers(void **state)
 {
-	struct store_opts opts = { .bell_path = NULL };
 	struct err e = { .code = ERR_NONE };
 	struct reader *r;
 	struct snapshot snap;
 	struct store *s;
-	char bell[100], epoch[16];
+	char bell[BELL_PATH_MAX], epoch[16];
 
 	(void)state;
-	snprintf(bell, sizeof(bell), "%s/%s", log_dir, BELL_FILE);
-	opts.bell_path = bell;
-	s = log_open_with(opts);
+	s = open_with_bell(bell);
 	assert_int_equal(try_batch(s, 2000, &e), 0);
 	memcpy(epoch, s->epoch, sizeof(epoch));
 	assert_non_null(r = reader_new(log_dir, &e));
@@ -366,7 +375,6 @@ static void
 test_bad_bundle_for_readers(void **state)
 {
 	static const struct text symbols[] = { TEXT_INIT("A") };
-	struct store_opts opts = { .bell_path = NULL };
 	struct filter f = FILTER_INIT;
 	struct list_query q = { .filter = &f, .order = LIST_NEWEST_FIRST, .limit = 10 };
 	struct err e = { .code = ERR_NONE };
@@ -374,12 +382,10 @@ test_bad_bundle_for_readers(void **state)
 	struct snapshot snap;
 	struct reader *r;
 	struct store *s;
-	char bell[100], epoch[16];
+	char bell[BELL_PATH_MAX], epoch[16];
 
 	(void)state;
-	snprintf(bell, sizeof(bell), "%s/%s", log_dir, BELL_FILE);
-	opts.bell_path = bell;
-	s = log_open_with(opts);
+	s = open_with_bell(bell);
 	append_one(s, "a", 1);
 	log_commit(s);
 	log_tend(s, true);
