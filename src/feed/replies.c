@@ -175,12 +175,12 @@ on_push(struct subscription *s, const redisReply *r, int64_t now_us, struct err 
 	struct text a = r->elements > 1 ? element(r, 1) : TEXT_NONE;
 
 	if (text_eq(what, TEXT("message")) && r->elements == 3 && a.p != NULL && element(r, 2).p != NULL) {
-		on_message(s, find_row(s, false, a), a, element(r, 2), now_us);
+		replies_push(s, &(struct push){ TEXT_NONE, a, element(r, 2) }, now_us);
 		return 0;
 	}
 	if (text_eq(what, TEXT("pmessage")) && r->elements == 4 && a.p != NULL && element(r, 2).p != NULL &&
 	    element(r, 3).p != NULL) {
-		on_message(s, find_row(s, true, a), element(r, 2), element(r, 3), now_us);
+		replies_push(s, &(struct push){ a, element(r, 2), element(r, 3) }, now_us);
 		return 0;
 	}
 	if (r->elements == 3 && r->element[2]->type == REDIS_REPLY_INTEGER) {

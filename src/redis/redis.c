@@ -350,6 +350,7 @@ redis_next(struct redis_conn *c, struct push *push, struct redisReply **out, str
 	for (;;) {
 		struct text unread = { c->buf + c->at, c->len - c->at };
 		ptrdiff_t n = -1;
+		size_t within;
 
 		if (take_reply(c, out, e) != 0)
 			return -1;
@@ -367,7 +368,8 @@ redis_next(struct redis_conn *c, struct push *push, struct redisReply **out, str
 		if (n >= 0)
 			return 0;
 		/* Only to the end of this reply: behind it messages may follow. */
-		feed(c, guard_within(&c->guard) < unread.n ? guard_within(&c->guard) : unread.n);
+		within = guard_within(&c->guard);
+		feed(c, within < unread.n ? within : unread.n);
 	}
 }
 
