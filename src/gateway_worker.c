@@ -37,7 +37,7 @@ lengthy(void *arg)
 }
 
 static void *
-thread_start(void *arg, struct fcgi_thread *thread, struct err *e)
+requests_start(void *arg, struct fcgi_thread *thread, struct err *e)
 {
 	struct worker *w = arg;
 	struct api *api = api_new(w->conf, &w->shared, e);
@@ -51,13 +51,13 @@ thread_start(void *arg, struct fcgi_thread *thread, struct err *e)
 }
 
 static void
-thread_handle(void *context, struct request *request, struct reply *reply)
+requests_handle(void *context, struct request *request, struct reply *reply)
 {
 	api_handle(context, request, reply);
 }
 
 static void
-thread_stop(void *context)
+requests_stop(void *context)
 {
 	api_free(context);
 }
@@ -144,9 +144,9 @@ gateway_worker(struct conf *conf, int listener, struct counters *all, struct cou
 		.threads = (int)conf_int(conf, SETTING_GATEWAY_THREADS),
 		.receive_timeout_ms = conf_int(conf, SETTING_GATEWAY_RECEIVE_TIMEOUT),
 		.base_path = conf_str(conf, SETTING_GATEWAY_BASE_PATH),
-		.thread_start = thread_start,
-		.handle = thread_handle,
-		.thread_stop = thread_stop,
+		.thread_start = requests_start,
+		.handle = requests_handle,
+		.thread_stop = requests_stop,
 		.arg = &w,
 		.count = count };
 	struct herald *herald = NULL;

@@ -14,7 +14,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("BUILDDIR", ROOT / "build"))
-SLOW = 4 if "asan" in BUILD.name or "cover" in BUILD.name else 1
+SLOW = 4 if re.search("asan|tsan|cover", BUILD.name) else 1
 PATTERN = '{"pattern_name":"doji","symbol":"AAPL","timeframe":"1min","confidence":85.5,"detected_at":1234567890.123,"filler":"%s"}'
 EX_CONFIG, EX_TEMPFAIL = 78, 75
 NOBODY = 65534

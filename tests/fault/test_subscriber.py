@@ -5,6 +5,7 @@ BUILDDIR names the build under test. Nothing here sleeps: `until` polls a condit
 import contextlib
 import json
 import os
+import re
 import select
 import shutil
 import signal
@@ -20,7 +21,7 @@ from fake_redis import FakeRedis, array
 
 BUILD = os.environ.get("BUILDDIR", "build")
 PROGRAM = os.path.join(BUILD, "tickgate-subscriber")
-PATIENCE = 60 if "asan" in os.path.basename(BUILD) else 30
+PATIENCE = 60 if re.search("asan|tsan", os.path.basename(BUILD)) else 30
 KINDS = {"pattern": 0, "gap": 6}
 EMPTY = [f"channels.{k}=" for k in ("indicator", "alert", "health", "error", "session_started", "session_stopped")]
 ONE = ("channels.pattern=a", *EMPTY)

@@ -24,13 +24,13 @@ from contract import contract_of
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("BUILDDIR", ROOT / "build"))
-SLOW = 4 if "asan" in BUILD.name or "cover" in BUILD.name else 1  # such builds take longer
+SLOW = 4 if re.search("asan|tsan|cover", BUILD.name) else 1  # such builds take longer
 PATTERNS, DETECTED = "tickstock:patterns:streaming", "tickstock:patterns:detected"
 DOCUMENTED = (
     '{"pattern_name":"doji","symbol":"AAPL","timeframe":"1min","confidence":85.5,"detected_at":1234567890.123,'
     '"bar_count":5,"metadata":{"open":150.0,"high":151.0,"low":149.5,"close":150.2}}'
 )
-REPORTS = re.compile(r"(AddressSanitizer|LeakSanitizer|UndefinedBehaviorSanitizer|runtime error:).*")
+REPORTS = re.compile(r"(AddressSanitizer|LeakSanitizer|ThreadSanitizer|UndefinedBehaviorSanitizer|runtime error:).*")
 
 
 def pytest_addoption(parser):

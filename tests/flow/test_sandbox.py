@@ -179,7 +179,7 @@ def memory_of(pid):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="reading another's memory needs root")
-@pytest.mark.skipif("asan" in BUILD.name, reason="AddressSanitizer keeps what was freed, and maps terabytes")
+@pytest.mark.skipif(re.search("asan|tsan", BUILD.name) is not None, reason="sanitizers keep what was freed, and map terabytes")
 def test_a_worker_that_does_not_publish_knows_no_password(alone, tmp_path):
     config = tmp_path / "conf"
     config.write_text(f"[redis]\npassword = {SECRET}-file\n")

@@ -41,6 +41,10 @@ def record(kind, content):
     return struct.pack(">BBHHBx", 1, kind, 1, len(content), 0) + content
 
 
+def resp(*elements):
+    return b"*%d\r\n" % len(elements) + b"".join(b"$%d\r\n%s\r\n" % (len(e), e) for e in elements)
+
+
 def seeds(name):
     if name == "decode":
         yield from (channel + b"\n" + message for channel, message in messages())
@@ -48,6 +52,9 @@ def seeds(name):
         yield from (message for _, message in messages())
     elif name == "elements":
         yield from (b"application/json\n" + message for _, message in messages())
+    elif name == "push":
+        yield from (resp(b"message", channel, message) for channel, message in messages())
+        yield from (resp(b"pmessage", b"*", channel, message) for channel, message in messages())
     elif name == "records":
         for query in queries():
             params = b"".join(bytes([len(n)]) + struct.pack(">I", len(v) | 1 << 31) + n + v

@@ -360,9 +360,11 @@ test_a_message_costs_little(void **state)
 	queue_free(q);
 }
 
-/* What may stay when a burst of 100 MiB is over. AddressSanitizer has a byte for every eight, which it keeps. */
-#ifdef __SANITIZE_ADDRESS__
+/* What may stay when a burst of 100 MiB is over. AddressSanitizer has a byte for every eight, which it keeps, ThreadSanitizer four for each. */
+#if defined(__SANITIZE_ADDRESS__)
 #define STAYS_KB (8 * 1024 + 100 * 1024 / 8)
+#elif defined(__SANITIZE_THREAD__)
+#define STAYS_KB (8 * 1024 + 100 * 1024 * 4)
 #else
 #define STAYS_KB (8 * 1024)
 #endif
