@@ -59,13 +59,19 @@ static void *
 lookup_run(void *arg)
 {
 	struct lookup *l = arg;
+	struct addrinfo *found;
 	uint64_t one = 1;
-
 	/* AI_ADDRCONFIG would hide ::1 on a machine whose only IPv6 address is the loopback's. */
-	l->rc = look_up(l->host, l->port, 0, &l->found);
-	l->sys = errno;
+	int rc = look_up(l->host, l->port, 0, &found), sys = errno;
+
+	pthread_mutex_lock(&l->lock);
+	l->rc = rc;
+	l->sys = sys;
+	l->found = found;
+	/* It cannot fail: an eventfd takes the first one. */
 	if (write(l->done_fd, &one, sizeof(one)) < 0)
-		l->sys = errno; /* cannot happen: an eventfd takes the first one */
+		l->sys = errno;
+	pthread_mutex_unlock(&l->lock);
 	lookup_unref(l);
 	return NULL;
 }
@@ -143,6 +149,22 @@ failure(const char *host, int rc, int sys, struct err *e)
 	return -1;
 }
 
+/* What the thread has found becomes the caller's. */
+static int
+lookup_take(struct lookup *l, struct addrinfo **out, struct err *e)
+{
+	int rc;
+
+	pthread_mutex_lock(&l->lock);
+	rc = l->rc != 0 ? failure(l->host, l->rc, l->sys, e) : 0;
+	if (rc == 0) {
+		*out = l->found;
+		l->found = NULL;
+	}
+	pthread_mutex_unlock(&l->lock);
+	return rc;
+}
+
 int
 resolve_host(const char *host, int port, int64_t until_us, int stop_fd, struct addrinfo **out, struct err *e)
 {
@@ -165,12 +187,8 @@ resolve_host(const char *host, int port, int64_t until_us, int stop_fd, struct a
 	if (l == NULL)
 		return -1;
 	rc = lookup_wait(l, until_us, stop_fd, &answered, e);
-	if (answered && l->rc != 0) {
-		rc = failure(host, l->rc, l->sys, e);
-	} else if (answered) {
-		*out = l->found;
-		l->found = NULL;
-	}
+	if (answered)
+		rc = lookup_take(l, out, e);
 	lookup_unref(l);
 	return rc;
 }

@@ -185,7 +185,8 @@ test_loaded(void **state)
 			most = stats.events;
 		assert_true(stats.events >= 3000 || stats.head < 3000 + 1500);
 	}
-	assert_in_range(most, 3000 + 1300, 3000 + 1700);
+	/* More than a batch stays; how much less than a run, is a matter of time: rows go with the index when that is due. */
+	assert_in_range(most, 3000 + 201, 3000 + 1700);
 	check_trimmed();
 	log_tend(s, true);
 	store_stats(s, &stats);
