@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "ahead.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/thread.h"
@@ -18,7 +19,6 @@
  * COMMIT_PAUSE_US was most of what lay between a publisher and a stream's client (1.4 ms, with this 0.4).
  */
 #define COMMIT_PAUSE_PER_MESSAGE_US 500
-#define BATCH_MAX_BYTES (8u << 20) /* of payload: bounds the transaction whatever the messages' size */
 #define TEND_INTERVAL_MS 1000
 /*
  * So many messages in so much time, and what is put off waits although the queue is empty for the moment: at 10,000 a second it is after every other
@@ -38,7 +38,8 @@
 struct ingest {
 	struct ingest_opts opts;
 	pthread_t thread;
-	struct decoder *decoder;
+	struct ahead *ahead;
+	struct decoder *decoder; /* for what is not decoded ahead */
 	struct store *store;
 	struct buf gap_text;
 	struct ingest_counts *batch; /* of the open batch, a row each; added to `counts` when it is committed */
@@ -101,11 +102,12 @@ note_age(struct ingest *in, const struct event *ev)
 }
 
 static int
-take_event(struct ingest *in, struct event *ev, struct ingest_counts *counts, struct err *e)
+take_event(
+    struct ingest *in, struct event *ev, const unsigned notes[NOTE__MAX], struct ingest_counts *counts, struct err *e)
 {
-	const unsigned *notes = decode_notes(in->decoder);
 	enum store_verdict verdict;
 
+	counts->received++;
 	note_age(in, ev);
 	if (store_append(in->store, ev, &verdict, e) != 0)
 		return -1;
@@ -125,6 +127,7 @@ take_reject(struct ingest *in, const struct item *item, struct text channel, con
 	/* Tests and echoes of our own are refused, but nobody did anything wrong. */
 	bool harmless = rej->reason == REJECT_TEST_MESSAGE || rej->reason == REJECT_OWN_ECHO;
 
+	counts->received++;
 	counts->rejected[rej->reason]++;
 	if (log_allowed(&in->reject_limit, REJECTS_A_MINUTE, "rejected"))
 		log_event(harmless ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "rejected", log_text("channel", channel),
@@ -133,15 +136,33 @@ take_reject(struct ingest *in, const struct item *item, struct text channel, con
 	return store_reject(in->store, channel, rej, item->received_us, e);
 }
 
+/* What the ahead thread made of a message. */
 static int
-take_message(struct ingest *in, const struct item *item, struct err *e)
+take_decoded(
+    struct ingest *in, const struct message *m, struct text channel, struct ingest_counts *counts, struct err *e)
 {
-	const struct subscription_row *row = &in->opts.rows[item->row];
-	struct source_channel from = { item->channel, row->kind, row->session_state };
+	for (int i = 0; i < m->n_elements; i++) {
+		const struct element *x = &m->elements[i];
+		/* A copy: the log gives it its place, and it may have to be appended again. */
+		struct event ev = x->event;
+		int rc = x->refused ? take_reject(in, &m->item, channel, &x->reject, counts, e)
+				    : take_event(in, &ev, x->notes, counts, e);
+
+		if (rc != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+take_message(struct ingest *in, const struct message *m, struct err *e)
+{
+	const struct item *item = &m->item;
+	const struct source_channel from = ahead_source(in->opts.rows, item);
 	struct ingest_counts *counts = &in->batch[item->row];
 
-	if (item->own_channel)
-		from.channel = text_of(row->channel);
+	if (m->n_elements > 0)
+		return take_decoded(in, m, from.channel, counts, e);
 	decode_message(in->decoder, &from, item->payload, item->received_us);
 	for (;;) {
 		struct event ev = EVENT_INIT;
@@ -151,12 +172,10 @@ take_message(struct ingest *in, const struct item *item, struct err *e)
 		case DECODE_END:
 			return 0;
 		case DECODE_EVENT:
-			counts->received++;
-			if (take_event(in, &ev, counts, e) != 0)
+			if (take_event(in, &ev, decode_notes(in->decoder), counts, e) != 0)
 				return -1;
 			break;
 		case DECODE_REJECT:
-			counts->received++;
 			if (take_reject(in, item, from.channel, &rej, counts, e) != 0)
 				return -1;
 			break;
@@ -239,20 +258,20 @@ note_result(struct ingest *in, const struct err *e)
 	in->opts.changed(in->opts.arg);
 }
 
-/* Feeds what waits into the open batch. */
+/* Appends what waits. */
 static int
 fill_batch(struct ingest *in, struct err *e)
 {
-	size_t bytes = 0;
-	struct item item;
+	const struct batch *batch = ahead_take(in->ahead);
 
-	for (int n = 0; n < in->opts.batch_max && bytes < BATCH_MAX_BYTES && queue_next(in->opts.queue, &item); n++) {
-		bytes += item.payload.n;
-		if (item.received_us > in->last_received_us)
-			in->last_received_us = item.received_us;
-		if (item.type == ITEM_MESSAGE)
-			in->received[in->n_received++] = item.received_us;
-		if ((item.type == ITEM_MESSAGE ? take_message(in, &item, e) : take_gap(in, &item, e)) != 0)
+	for (int i = 0; batch != NULL && i < batch->n; i++) {
+		const struct message *m = &batch->messages[i];
+
+		if (m->item.received_us > in->last_received_us)
+			in->last_received_us = m->item.received_us;
+		if (m->item.type == ITEM_MESSAGE)
+			in->received[in->n_received++] = m->item.received_us;
+		if ((m->item.type == ITEM_MESSAGE ? take_message(in, m, e) : take_gap(in, &m->item, e)) != 0)
 			return -1;
 	}
 	return 0;
@@ -292,14 +311,16 @@ note_commit(struct ingest *in, int64_t took_us)
 	log_slow(&in->slow_limit, "slow_commit", took_us, SLOW_COMMIT_US, log_int("messages", in->n_received));
 }
 
-/* One batch, tried once. A failed one waits in the queue as if it had never been looked at. */
+/* One batch, tried once. A failed one is the next to be taken. */
 static int
 run_batch(struct ingest *in)
 {
 	struct err e = { 0 };
 	int64_t begin_us;
 
-	pause_us(in->last_commit_us + in->commit_pause_us - clock_mono_us());
+	/* A pause makes the batch larger; where many wait it is as large as it gets. */
+	if (!ahead_crowded(in->ahead))
+		pause_us(in->last_commit_us + in->commit_pause_us - clock_mono_us());
 	if (fill_batch(in, &e) != 0) {
 		store_rollback(in->store);
 		goto failed;
@@ -313,12 +334,11 @@ run_batch(struct ingest *in)
 		in->commit_pause_us = COMMIT_PAUSE_US;
 	in->window_messages += in->n_received;
 	note_commit(in, in->last_commit_us - begin_us);
-	queue_release(in->opts.queue);
+	ahead_release(in->ahead);
 	note_result(in, NULL);
 	in->retry_ms = RETRY_MIN_MS;
 	return 0;
 failed:
-	queue_rewind(in->opts.queue);
 	forget_batch(in);
 	note_result(in, &e);
 	pause_before_retry(in);
@@ -392,7 +412,7 @@ serve(struct ingest *in, struct err *e)
 	for (;;) {
 		enum store_load load = STORE_LOADED;
 		int64_t now_us;
-		int rc = queue_wait(in->opts.queue, more ? 0 : in->busy ? BUSY_WINDOW_MS : TEND_INTERVAL_MS);
+		int rc = ahead_wait(in->ahead, more ? 0 : in->busy ? BUSY_WINDOW_MS : TEND_INTERVAL_MS);
 
 		if (rc < 0)
 			return 0;
@@ -403,7 +423,7 @@ serve(struct ingest *in, struct err *e)
 		now_us = clock_real_us();
 		/* Judged every time, for its window. */
 		busy = is_busy(in);
-		if (queue_wait(in->opts.queue, 0) == 0)
+		if (ahead_wait(in->ahead, 0) == 0)
 			load = busy ? STORE_BUSY : STORE_CALM;
 		more = tend(in, load, now_us);
 	}
@@ -473,6 +493,7 @@ ingest_free(struct ingest *in)
 	if (in == NULL)
 		return;
 	pthread_mutex_destroy(&in->lock);
+	ahead_free(in->ahead);
 	decoder_free(in->decoder);
 	buf_fini(&in->gap_text);
 	free(in->batch);
@@ -484,6 +505,11 @@ ingest_free(struct ingest *in)
 struct ingest *
 ingest_start(const struct ingest_opts *opts, struct err *e)
 {
+	const struct ahead_opts ahead = { .queue = opts->queue,
+		.rows = opts->rows,
+		.scale = opts->scale,
+		.instance = opts->instance,
+		.batch_max = opts->batch_max };
 	struct ingest *in = calloc(1, sizeof(*in));
 
 	if (in == NULL) {
@@ -502,6 +528,9 @@ ingest_start(const struct ingest_opts *opts, struct err *e)
 	}
 	in->decoder = decoder_new(opts->scale, opts->instance, e);
 	if (in->decoder == NULL)
+		goto out;
+	in->ahead = ahead_start(&ahead, e);
+	if (in->ahead == NULL)
 		goto out;
 	if (thread_start(&in->thread, ingest_main, in, "the store thread", e) != 0)
 		goto out;

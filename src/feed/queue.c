@@ -63,6 +63,8 @@ struct queue {
 	size_t looked_bytes; /* since the last release, with the markers passed */
 	int64_t looked; /* items since the last release */
 	int64_t seen; /* items known to be there, looked at or not */
+	size_t released_bytes; /* since the queue was made; it may wrap */
+	int64_t released; /* items */
 };
 
 struct queue *
@@ -317,14 +319,15 @@ queue_next(struct queue *q, struct item *item)
 	return true;
 }
 
-void
-queue_rewind(struct queue *q)
+int64_t
+queue_waiting(struct queue *q)
 {
+	int64_t items;
+
 	pthread_mutex_lock(&q->lock);
-	q->look = q->begin;
+	items = q->items;
 	pthread_mutex_unlock(&q->lock);
-	q->looked = 0;
-	q->looked_bytes = 0;
+	return items - q->looked;
 }
 
 /* Gives pages that a burst touched back, from the top, as long as the producer does not need them again. */
@@ -349,16 +352,28 @@ trim(struct queue *q)
 }
 
 void
-queue_release(struct queue *q)
+queue_mark(const struct queue *q, struct queue_mark *out)
 {
+	*out = (struct queue_mark){
+		.at = q->look, .bytes = q->released_bytes + q->looked_bytes, .items = q->released + q->looked
+	};
+}
+
+void
+queue_release_to(struct queue *q, const struct queue_mark *mark)
+{
+	const int64_t items = mark->items - q->released;
+	const size_t bytes = mark->bytes - q->released_bytes;
 	bool burst;
 
 	pthread_mutex_lock(&q->lock);
-	q->begin = q->look;
-	q->used -= q->looked_bytes;
-	q->items -= q->looked;
-	q->looked = 0;
-	q->looked_bytes = 0;
+	q->begin = mark->at;
+	q->used -= bytes;
+	q->items -= items;
+	q->looked -= items;
+	q->looked_bytes -= bytes;
+	q->released += items;
+	q->released_bytes += bytes;
 	if (q->items == 0) {
 		/* Empty: begin again at the beginning, in pages that are warm. */
 		q->begin = q->end = q->look = 0;
@@ -375,6 +390,15 @@ queue_release(struct queue *q)
 	pthread_mutex_lock(&q->lock);
 	place_lost(q);
 	pthread_mutex_unlock(&q->lock);
+}
+
+void
+queue_release(struct queue *q)
+{
+	struct queue_mark mark;
+
+	queue_mark(q, &mark);
+	queue_release_to(q, &mark);
 }
 
 void

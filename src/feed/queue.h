@@ -3,7 +3,7 @@
  *
  * An arena of message bytes, not of reply objects: one producer, one consumer. The producer never waits: what does not fit is
  * counted and dropped (the newest goes), and the count is handed to the consumer as an overflow. The consumer looks at what waits, and gives it back only
- * after the commit, so that a failed batch can be fed again. Memory that a burst touched goes back to the system when the queue is empty.
+ * after the commit: until then a failed batch has what it borrowed. The consumer may be one thread or another, one at a time. Memory that a burst touched goes back to the system when the queue is empty.
  */
 #ifndef FEED_QUEUE_H
 #define FEED_QUEUE_H
@@ -45,8 +45,17 @@ int queue_wait(struct queue *q, int timeout_ms);
 
 /* Looks at the next item not yet looked at; its slices live until queue_release(). False: none waits now. */
 bool queue_next(struct queue *q, struct item *item);
-void queue_rewind(struct queue *q); /* look at everything not released once more */
 void queue_release(struct queue *q); /* gives back all that was looked at */
+
+/* How far was looked: to give that much back later, whatever was looked at since. In the order in which they were made; none is good after queue_release(). */
+struct queue_mark {
+	size_t at, bytes; /* bytes and items since the queue was made */
+	int64_t items;
+};
+void queue_mark(const struct queue *q, struct queue_mark *out);
+void queue_release_to(struct queue *q, const struct queue_mark *mark);
+
+int64_t queue_waiting(struct queue *q); /* items that wait and were not looked at */
 
 struct queue_stats {
 	size_t bytes, limit;

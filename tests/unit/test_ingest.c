@@ -1,4 +1,4 @@
-/* test_ingest - the store thread on a disk that is full at the start. */
+/* test_ingest - the store thread on a disk that is full, at the start or under way. */
 /* clang-format off */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -226,6 +226,87 @@ test_channel_without_name(void **state)
 	sqlite3_close(conn);
 }
 
+/* Puts `n` messages of one event each, from number `from` on; every tenth is broken. */
+static void
+put_patterns(struct queue *q, int from, int n)
+{
+	char text[200];
+	struct item item = { .type = ITEM_MESSAGE, .own_channel = true, .received_us = clock_real_us() };
+
+	for (int i = from; i < from + n; i++) {
+		item.payload = (struct text){ text,
+			(size_t)snprintf(text, sizeof(text),
+			    "{\"pattern_name\":\"p%d\",\"symbol\":\"A\",\"timeframe\":\"1min\",\"confidence\":85.5}",
+			    i) };
+		if (i % 10 == 9)
+			item.payload.n--; /* its last brace */
+		assert_true(queue_put(q, &item));
+	}
+}
+
+/* One number of the log that `start` has made. */
+static int64_t
+ask_log(const char *sql)
+{
+	sqlite3_stmt *st;
+	sqlite3 *conn;
+	char path[100];
+	int64_t n;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, DB_FILE);
+	assert_int_equal(sqlite3_open(path, &conn), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(conn, sql, -1, &st, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	n = sqlite3_column_int64(st, 0);
+	sqlite3_finalize(st);
+	sqlite3_close(conn);
+	return n;
+}
+
+/* While commits fail, what is decoded already waits with the rest; all of it is stored once there is room, each once and in order. */
+static void
+test_crowd_meets_full_disk(void **state)
+{
+	struct store_opts store = { .dir = dir };
+	struct err e = { .code = ERR_NONE };
+	struct queue *q = queue_new(4 << 20, &e);
+	struct ingest_counts counts;
+	struct ingest_stats stats;
+	struct queue_stats left;
+	struct ingest *in;
+
+	(void)state;
+	assert_non_null(q);
+	in = start(q, &store);
+	await_change(in, &stats);
+	assert_string_equal(stats.error, "");
+	limit_files(4096);
+	put_patterns(q, 0, 5500);
+	await_change(in, &stats);
+	assert_string_not_equal(stats.error, "");
+	put_patterns(q, 5500, 1000);
+	limit_files(RLIM_INFINITY);
+	await_change(in, &stats);
+	assert_string_equal(stats.error, "");
+	queue_end(q);
+	assert_int_equal(ingest_stop(in, 10000, &e), 0);
+	ingest_row_counts(in, 0, &counts);
+	assert_int_equal(counts.received, 6500);
+	assert_int_equal(counts.accepted, 5850);
+	assert_int_equal(counts.rejected[REJECT_INVALID_JSON], 650);
+	assert_int_equal(counts.notes[NOTE_RECEIVED_TIME], 5850);
+	queue_stats(q, &left);
+	assert_int_equal(left.items, 0);
+	ingest_free(in);
+	queue_free(q);
+	assert_int_equal(ask_log("SELECT count(*) FROM events WHERE kind = 0"), 5850);
+	assert_int_equal(ask_log("SELECT count(DISTINCT name) FROM events WHERE kind = 0"), 5850);
+	assert_int_equal(
+	    ask_log("SELECT count(*) FROM (SELECT CAST(substr(name, 2) AS INTEGER) AS n, lag(CAST(substr(name, 2) AS "
+		    "INTEGER)) OVER (ORDER BY seq) AS before FROM events WHERE kind = 0) WHERE n < before"),
+	    0);
+}
+
 int
 main(void)
 {
@@ -234,6 +315,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_gives_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_channel_without_name, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_crowd_meets_full_disk, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
