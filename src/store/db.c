@@ -200,6 +200,7 @@ set_up_reader(struct db *db, struct err *e)
 	if (wanted_register(db->conn) != SQLITE_OK)
 		return db_fail(db, "wanted", e);
 	mapped_install();
+	mapped_keep(db->file);
 	/*
 	 * Rows of a list are scattered, so each is a page to read: fifty of them took 255 us by pread() (150 of which it was itself), 100 through
 	 * a mapping. Pages of a mapping are looked at anew each time, and cell_size_check would look at all of their cells (175 us); without it

@@ -2,6 +2,7 @@
 #include "store/mapped.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -86,4 +87,69 @@ mapped_leave(struct mapped *m)
 {
 	reading = m->outer;
 	return m->failed != 0;
+}
+
+/* ---- a mapping that lasts ---- */
+
+#define PAGE_BYTES 4096
+#define GROWN_BY 16 /* a part of the file */
+
+/* Written once. */
+static const sqlite3_io_methods *sqlites;
+static sqlite3_io_methods ours;
+
+/* Whether nearly all of the file is mapped that may be, or all of a short one. */
+static bool
+reaches_far(sqlite3_file *file)
+{
+	sqlite3_int64 size, most = -1, probe;
+	void *there = NULL;
+
+	if (sqlites->xFileSize(file, &size) != SQLITE_OK ||
+	    sqlites->xFileControl(file, SQLITE_FCNTL_MMAP_SIZE, &most) != SQLITE_OK)
+		return false;
+	if (size > most)
+		size = most;
+	/* Later versions of SQLite give no address near the end of what is mapped. */
+	probe = size - size / GROWN_BY - PAGE_BYTES;
+	if (probe < 0 || sqlites->xFetch(file, probe, 1, &there) != SQLITE_OK || there == NULL)
+		return false;
+	sqlites->xUnfetch(file, probe, there);
+	return true;
+}
+
+/*
+ * No page: SQLite wants to unmap the file, since somebody has committed, and might have cut and lengthened it again while nobody looked, of which some systems
+ * keep a mapping of what was there before. On Linux a mapping is of the file as it is, and a page that is not there a SIGBUS, which is an error here. To map it
+ * anew costs two system calls and a page fault for every page of every list: with 500 commits a second nine tenths of a list's time (1.5 ms of 1.7).
+ */
+static int
+unfetch(sqlite3_file *file, sqlite3_int64 offset, void *page)
+{
+	if (page == NULL && reaches_far(file))
+		return SQLITE_OK;
+	return sqlites->xUnfetch(file, offset, page);
+}
+
+/* As `file` has them: SQLite chooses them by the file system. */
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static _Thread_local sqlite3_file *first;
+
+static void
+make_ours(void)
+{
+	sqlites = first->pMethods;
+	ours = *sqlites;
+	ours.xUnfetch = unfetch;
+}
+
+void
+mapped_keep(sqlite3_file *file)
+{
+	if (file == NULL || file->pMethods == NULL || file->pMethods->iVersion < 3)
+		return;
+	first = file;
+	pthread_once(&once, make_ours);
+	if (file->pMethods == sqlites)
+		file->pMethods = &ours;
 }

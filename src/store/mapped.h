@@ -5,6 +5,8 @@
  * worker with all its streams. Between mapped_enter() and mapped_leave() such a page turns into zeros, and the latter says so: what was
  * read meanwhile is then worth nothing, and the connection has to be closed, for the zeros stay. Any other SIGBUS ends the process as ever,
  * also between the two: a page of other memory than the log's would be zeros for everybody who has it.
+ *
+ * And a mapping that lasts: by itself SQLite unmaps the file at the beginning of every snapshot that follows a commit.
  */
 #ifndef STORE_MAPPED_H
 #define STORE_MAPPED_H
@@ -18,6 +20,12 @@ struct mapped {
 	struct mapped *outer; /* the same thread's: statements run inside statements */
 	volatile sig_atomic_t failed;
 };
+
+/*
+ * Has `file`, which a connection has just opened to read, stay mapped while others commit to it, and be mapped anew once it has grown by a sixteenth: what lies
+ * behind the mapping is read by pread() until then. Not for who writes. Any thread, before the first snapshot.
+ */
+void mapped_keep(sqlite3_file *file);
 
 void mapped_install(void); /* takes SIGBUS, for the whole process; once is enough, more do no harm */
 /* Borrows *m, and `file`, which the connection that is about to read has open (NULL: none), until mapped_leave(). Not to be held across threads. */

@@ -698,6 +698,108 @@ any_other_sigbus_still_ends_the_process(void **state)
 	made_log_fini(&l);
 }
 
+/* What this process has mapped of the log, and how much of it is at hand. */
+static void
+mapping_of(const struct made_log *l, size_t *size, size_t *at_hand)
+{
+	FILE *f = fopen("/proc/self/smaps", "r");
+	char line[512];
+	bool ours = false;
+
+	assert_non_null(f);
+	*size = *at_hand = 0;
+	while (fgets(line, sizeof(line), f) != NULL) {
+		size_t from, to, kib;
+
+		line[strcspn(line, "\n")] = '\0';
+		if (sscanf(line, "%zx-%zx ", &from, &to) == 2) {
+			size_t n = strlen(line), m = strlen(l->path);
+
+			ours = n > m && strcmp(line + n - m, l->path) == 0;
+			*size += ours ? to - from : 0;
+		} else if (ours && sscanf(line, "Rss: %zu kB", &kib) == 1) {
+			*at_hand += kib * 1024;
+		}
+	}
+	fclose(f);
+}
+
+static void
+list_all(struct reader *r, int events)
+{
+	static struct seqs got;
+	struct filter f = FILTER_INIT;
+	struct list_query q = { .filter = &f, .limit = SEQS_MAX, .bound = INT64_MAX };
+	struct list_result result;
+	struct snapshot snap;
+	struct err e;
+
+	got.n = 0;
+	assert_int_equal(read_begin(r, &snap, &e), 0);
+	assert_int_equal(read_list(r, &snap, &q, keep, &got, &result, &e), 0);
+	read_end(r);
+	assert_int_equal(got.n, events);
+}
+
+/* What came after the made ones; into the file, so that readers look there and not into the WAL. */
+static void
+lengthen(struct made_log *l, int from, int to)
+{
+	made_log_sql(l,
+	    "INSERT INTO events SELECT seq + %d, kind, symbol, name, timeframe, confidence, value, severity, "
+	    "component, source, "
+	    "channel, time_ms, time_source, received_us, gap_from_us, 0, '{\"n\":' || (seq + %d) || '}' FROM events "
+	    "WHERE seq <= %d",
+	    from, from, to - from);
+	made_log_sql(l, "UPDATE log SET next_seq = %d", to + 1);
+	made_log_sql(l, "PRAGMA wal_checkpoint(TRUNCATE)");
+}
+
+static void
+the_mapping_lasts_while_others_commit(void **state)
+{
+	size_t size, at_hand, before, less;
+	struct snapshot snap;
+	struct made_log l;
+	struct reader *r;
+	struct err e;
+
+	(void)state;
+	made_log_init(&l, 6000, 20, 6000, 6000);
+	/* Duplicates are left out of lists. */
+	made_log_sql(&l, "UPDATE events SET duplicate_of = 0");
+	made_log_sql(&l, "PRAGMA wal_checkpoint(TRUNCATE)");
+	r = reader_new(l.dir, &e);
+	assert_non_null(r);
+	list_all(r, 6000);
+	mapping_of(&l, &before, &at_hand);
+	assert_true(before > 0 && at_hand > before / 2);
+	made_log_sql(&l, "UPDATE log SET committed_us = committed_us + 1");
+	assert_int_equal(read_begin(r, &snap, &e), 0);
+	mapping_of(&l, &size, &less);
+	read_end(r);
+	assert_int_equal(size, before);
+	assert_true(less >= at_hand);
+
+	/* A little longer: what is new is read without it. */
+	lengthen(&l, 6000, 6100);
+	list_all(r, 6100);
+	mapping_of(&l, &size, &at_hand);
+	assert_int_equal(size, before);
+	/* Much longer: mapped anew, with the end. */
+	lengthen(&l, 6100, 10000);
+	list_all(r, 10000);
+	mapping_of(&l, &size, &at_hand);
+	assert_true(size > before && at_hand > before);
+
+	/* Cut, and then as long as before: it is read as it is, not as it was. */
+	assert_int_equal(truncate(l.path, 8192), 0);
+	assert_int_equal(truncate(l.path, (off_t)size), 0);
+	assert_int_equal(read_begin(r, &snap, &e), -1);
+	reader_free(r);
+	made_log_fini(&l);
+}
+
 static void
 no_log_is_missing_and_another_file_is_noticed(void **state)
 {
@@ -746,6 +848,7 @@ main(void)
 		cmocka_unit_test(gaps_are_those_of_the_stretch),
 		cmocka_unit_test(a_page_that_cannot_be_read_is_an_error),
 		cmocka_unit_test(any_other_sigbus_still_ends_the_process),
+		cmocka_unit_test(the_mapping_lasts_while_others_commit),
 		cmocka_unit_test(no_log_is_missing_and_another_file_is_noticed),
 	};
 
