@@ -47,6 +47,8 @@ api_new(const struct conf *conf, const struct api_shared *shared, struct err *e)
 	}
 	if ((a->reader = reader_new(conf_str(conf, SETTING_PATHS_STATE_DIR), e)) == NULL)
 		goto fail;
+	if (a->positions != NULL)
+		reader_set_recall(a->reader, positions_recall, a->positions);
 	snprintf(bell_path, sizeof(bell_path), "%s/%s", conf_str(conf, SETTING_PATHS_RUN_DIR), BELL_FILE);
 	reader_set_bell(a->reader, bell_path);
 	return a;

@@ -12,6 +12,7 @@
 #include <sys/random.h>
 
 #include "base/clock.h"
+#include "live/recent.h"
 
 #define CHAINS 4096 /* at first; doubles while there are more entries */
 #define SYMBOL_KINDS (KIND_ALERT + 1) /* the kinds that can have a symbol: others have none of any */
@@ -35,6 +36,7 @@ struct positions {
 	int64_t visible[KIND__MAX], any[KIND__MAX];
 	struct entry **chains;
 	size_t n_chains, n_entries;
+	struct recent recent;
 	void (*wake)(void *arg);
 	void *wake_arg;
 };
@@ -77,21 +79,28 @@ positions_free(struct positions *p)
 	if (p == NULL)
 		return;
 	forget(p);
+	recent_fini(&p->recent);
 	free(p->chains);
 	pthread_mutex_destroy(&p->lock);
 	free(p);
 }
 
-static struct entry **
-chain_of(struct positions *p, struct text symbol)
+static uint64_t
+hash_of(const struct positions *p, struct text symbol)
 {
-	return &p->chains[text_hash(symbol, p->seed) & (p->n_chains - 1)];
+	return text_hash(symbol, p->seed);
+}
+
+static struct entry **
+chain_of(struct positions *p, uint64_t hash)
+{
+	return &p->chains[hash & (p->n_chains - 1)];
 }
 
 static struct entry *
-find(struct positions *p, struct text symbol)
+find(struct positions *p, struct text symbol, uint64_t hash)
 {
-	struct entry *at = *chain_of(p, symbol);
+	struct entry *at = *chain_of(p, hash);
 
 	while (at != NULL && !text_eq((struct text){ at->symbol, at->n }, symbol))
 		at = at->next;
@@ -111,7 +120,7 @@ grow(struct positions *p)
 	p->n_chains = n * 2;
 	for (size_t i = 0; i < n; i++) {
 		for (struct entry *at = old[i], *next; at != NULL; at = next) {
-			struct entry **to = chain_of(p, (struct text){ at->symbol, at->n });
+			struct entry **to = chain_of(p, hash_of(p, (struct text){ at->symbol, at->n }));
 
 			next = at->next;
 			at->next = *to;
@@ -124,7 +133,8 @@ grow(struct positions *p)
 static struct entry *
 find_or_add(struct positions *p, struct text symbol)
 {
-	struct entry *at = find(p, symbol), **chain;
+	uint64_t hash = hash_of(p, symbol);
+	struct entry *at = find(p, symbol, hash), **chain;
 
 	if (at != NULL || symbol.n == 0 || symbol.n > SYMBOL_MAX)
 		return at;
@@ -136,7 +146,7 @@ find_or_add(struct positions *p, struct text symbol)
 		return NULL;
 	memcpy(at->symbol, symbol.p, symbol.n);
 	at->n = (uint8_t)symbol.n;
-	chain = chain_of(p, symbol);
+	chain = chain_of(p, hash);
 	at->next = *chain;
 	*chain = at;
 	p->n_entries++;
@@ -211,13 +221,36 @@ positions_learn(struct positions *p, uint64_t ticket, struct text symbol, enum k
 		return;
 	pthread_mutex_lock(&p->lock);
 	if (p->following && ticket == p->ticket)
-		at = find(p, symbol);
+		at = find(p, symbol, hash_of(p, symbol));
 	if (at != NULL) {
 		raise(&at->visible[kind], visible);
 		raise(&at->any[kind], any);
 		at->known |= (uint8_t)KIND_BIT(kind);
 	}
 	pthread_mutex_unlock(&p->lock);
+}
+
+int64_t
+positions_recall(void *arg, const char *epoch, struct text symbol, unsigned kinds, int64_t above, int64_t *upto,
+    int64_t *seqs, size_t max)
+{
+	struct positions *p = arg;
+	int64_t n = -1, now_us = clock_mono_us();
+
+	pthread_mutex_lock(&p->lock);
+	p->asked_us = now_us;
+	if (!p->following && p->wake != NULL)
+		p->wake(p->wake_arg);
+	if (p->following && strcmp(p->epoch, epoch) == 0 && recent_covers(&p->recent, above)) {
+		/* Rows are told in order: what came last is known though the head may be told only behind it. */
+		int64_t known = p->head > p->recent.newest ? p->head : p->recent.newest;
+
+		if (known < *upto)
+			*upto = known;
+		n = (int64_t)recent_find(&p->recent, hash_of(p, symbol), kinds, above, *upto, seqs, max);
+	}
+	pthread_mutex_unlock(&p->lock);
+	return n;
 }
 
 void
@@ -249,6 +282,7 @@ positions_start(struct positions *p, const struct snapshot *snap)
 	memcpy(p->any, snap->newest, sizeof(p->any));
 	memcpy(p->visible, snap->newest_visible, sizeof(p->visible));
 	p->head = snap->head;
+	recent_start(&p->recent, snap->head);
 	p->fresh_us = clock_mono_us();
 	p->following = true;
 	pthread_mutex_unlock(&p->lock);
@@ -268,13 +302,18 @@ void
 positions_row(struct positions *p, const struct row_key *key)
 {
 	struct entry *at = NULL;
+	uint64_t hash;
 
 	pthread_mutex_lock(&p->lock);
 	raise(&p->any[key->kind], key->seq);
 	if (key->duplicate_of == 0)
 		raise(&p->visible[key->kind], key->seq);
-	if (key->symbol.n > 0 && key->kind < SYMBOL_KINDS && p->n_entries > 0)
-		at = find(p, key->symbol);
+	if (key->symbol.n > 0) {
+		hash = hash_of(p, key->symbol);
+		recent_row(&p->recent, key->seq, key->kind, hash);
+		if (key->kind < SYMBOL_KINDS && p->n_entries > 0)
+			at = find(p, key->symbol, hash);
+	}
 	if (at != NULL) {
 		raise(&at->any[key->kind], key->seq);
 		if (key->duplicate_of == 0)

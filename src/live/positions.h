@@ -4,7 +4,8 @@
  *
  * The live thread follows the log and tells it every new row; request threads ask. It knows every kind as a whole, and of symbols those
  * that were asked about: the first who asks is told what is missing, reads that from the log, and teaches it. Nobody who follows, nothing
- * known: then every question is answered 0, and wakes the live thread so that it begins. Bounded; never touches the database.
+ * known: then every question is answered 0, and wakes the live thread so that it begins. Of the newest rows it also keeps which they are, by symbol, for lists that
+ * the index does not reach to yet. Bounded; never touches the database.
  */
 #ifndef LIVE_POSITIONS_H
 #define LIVE_POSITIONS_H
@@ -44,6 +45,12 @@ int positions_ask(struct positions *p, unsigned of_kinds, const struct text_set 
  */
 void positions_learn(
     struct positions *p, uint64_t ticket, struct text symbol, enum kind kind, int64_t visible, int64_t any);
+
+/*
+ * A read_recall_fn (store/read.h) of `p`: where at the end of the log a symbol's events are. Asking keeps the log followed, like positions_ask().
+ */
+int64_t positions_recall(void *p, const char *epoch, struct text symbol, unsigned kinds, int64_t above, int64_t *upto,
+    int64_t *seqs, size_t max);
 
 /* ---- the live thread ---- */
 

@@ -31,6 +31,7 @@ struct merge {
 	const int64_t *trimmed_to; /* the snapshot's, by kind: at or below them nothing is left */
 	int64_t passed; /* bundles that were passed over since they have no wanted kind: they count as rows examined */
 	const struct filter *filter;
+	const char *epoch; /* the snapshot's */
 
 	struct cursor *cursors;
 	size_t n_cursors;
@@ -58,6 +59,20 @@ struct list_tail {
 	int64_t *seqs;
 	int64_t cut; /* as merge.tail_cut */
 };
+
+/*
+ * Whether anybody knows the log's end by heart, from above `above`, and up to where at most `upto`: *upto is lowered to it. What is behind that is short,
+ * and for the caller to look through.
+ */
+bool recall_reaches(
+    const struct reader *r, const char *epoch, const struct filter *filter, int64_t above, int64_t *upto);
+
+/*
+ * The seqs above `above` up to `upto`, which recall_reaches() said, of a symbol and kinds: newest first. How many, of which `max` at most are stored; -1: it is
+ * known no more.
+ */
+int64_t recall_symbol(const struct reader *r, const char *epoch, struct text symbol, unsigned kinds, int64_t above,
+    int64_t upto, int64_t *seqs, size_t max);
 
 /* Has the merge take the share of symbol `at`, instead of looking through the log's end by itself. Newest first only. */
 void merge_use_tail(struct merge *m, const struct list_tail *tail, size_t at);

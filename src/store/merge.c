@@ -248,20 +248,21 @@ next_of_cursors(struct merge *m, int64_t *seq, struct err *e)
 }
 
 static int
-keep_seq(struct reader *r, size_t n, int64_t seq, struct err *e)
+make_room(struct reader *r, size_t n, struct err *e)
 {
-	if (n == r->seqs_cap) {
-		size_t cap = r->seqs_cap == 0 ? 256 : r->seqs_cap * 2;
-		int64_t *more = reallocarray(r->seqs, cap, sizeof(*more));
+	size_t cap = r->seqs_cap == 0 ? 256 : r->seqs_cap;
+	int64_t *more;
 
-		if (more == NULL) {
-			err_set(e, ERR_MEMORY, "no memory for the log's end");
-			return -1;
-		}
-		r->seqs = more;
-		r->seqs_cap = cap;
+	if (n <= r->seqs_cap)
+		return 0;
+	while (cap < n)
+		cap *= 2;
+	if ((more = reallocarray(r->seqs, cap, sizeof(*more))) == NULL) {
+		err_set(e, ERR_MEMORY, "no memory for the log's end");
+		return -1;
 	}
-	r->seqs[n] = seq;
+	r->seqs = more;
+	r->seqs_cap = cap;
 	return 0;
 }
 
@@ -273,19 +274,16 @@ is_wanted(const struct filter *f, enum kind kind, struct text symbol)
 	return (f->kinds & KIND_BIT(kind)) != 0 && filter_has_symbol(f, symbol);
 }
 
-/* Walks the end of the log that the index by symbol does not cover, and keeps what is of the wanted kinds and symbols. */
+/* Walks the log from `from` on, and keeps what is of the wanted kinds and symbols. */
 static int
-open_tail(struct merge *m, struct err *e)
+walk_tail(struct merge *m, int64_t from, struct err *e)
 {
 	struct db *db = &m->r->db;
-	int64_t from = m->index_to + 1 > m->from ? m->index_to + 1 : m->from, last = 0;
-	sqlite3_stmt *st;
+	sqlite3_stmt *st = db_stmt(db, m->newest_first ? SQL_TAIL_NEWEST : SQL_TAIL_OLDEST, e);
+	int64_t last = 0;
 	int rows = 0, rc;
 
-	m->tail_open = true;
-	if (from >= m->below)
-		return 0;
-	if ((st = db_stmt(db, m->newest_first ? SQL_TAIL_NEWEST : SQL_TAIL_OLDEST, e)) == NULL)
+	if (st == NULL)
 		return -1;
 	if (db_bind_int(st, ":from", from) != 0 || db_bind_int(st, ":below", m->below) != 0 ||
 	    db_bind_int(st, ":n", READ_TAIL_MAX) != 0)
@@ -297,16 +295,92 @@ open_tail(struct merge *m, struct err *e)
 		last = sqlite3_column_int64(st, 0);
 		if (kind < 0 || kind >= KIND__MAX || !is_wanted(m->filter, (enum kind)kind, db_column_text(st, 2)))
 			continue;
-		if (keep_seq(m->r, m->tail_n, last, e) != 0) {
+		if (make_room(m->r, m->tail_n + 1, e) != 0) {
 			sqlite3_reset(st);
 			return -1;
 		}
-		m->tail_n++;
+		m->r->seqs[m->tail_n++] = last;
 	}
-	m->tail = m->r->seqs;
 	if (rows == READ_TAIL_MAX)
 		m->tail_cut = last;
 	return rc;
+}
+
+/* 1: kept what memory knows of them; 0: it knows no more, and nothing is kept; -1. */
+static int
+recall_tail(struct merge *m, int64_t above, int64_t upto, struct err *e)
+{
+	struct reader *r = m->r;
+	const struct text_set *symbols = &m->filter->symbols;
+
+	for (size_t i = 0; i < symbols->n;) {
+		int64_t n = recall_symbol(r, m->epoch, symbols->items[i], m->filter->kinds, above, upto,
+		    r->seqs + m->tail_n, r->seqs_cap - m->tail_n);
+
+		if (n < 0) {
+			m->tail_n = 0;
+			return 0;
+		}
+		if ((size_t)n <= r->seqs_cap - m->tail_n) {
+			m->tail_n += (size_t)n;
+			i++;
+		} else if (make_room(r, m->tail_n + (size_t)n, e) != 0) {
+			return -1;
+		}
+	}
+	return 1;
+}
+
+static int
+by_seq(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static int
+by_seq_downwards(const void *a, const void *b)
+{
+	return by_seq(b, a);
+}
+
+/* Symbol by symbol they came, and what memory did not reach to at last. Two symbols of one hash have both the places of both. */
+static void
+put_in_order(struct merge *m)
+{
+	int64_t *seqs = m->r->seqs;
+	size_t n = 0;
+
+	if (m->tail_n > 1)
+		qsort(seqs, m->tail_n, sizeof(*seqs), m->newest_first ? by_seq_downwards : by_seq);
+	for (size_t i = 0; i < m->tail_n; i++)
+		if (n == 0 || seqs[i] != seqs[n - 1])
+			seqs[n++] = seqs[i];
+	m->tail_n = n;
+}
+
+/* The end of the log that the index by symbol does not cover: from memory, as far as that reaches, else from the log. */
+static int
+open_tail(struct merge *m, struct err *e)
+{
+	int64_t above = m->index_to >= m->from ? m->index_to : m->from - 1, upto = m->below - 1;
+	int known;
+
+	m->tail_open = true;
+	if (above >= upto)
+		return 0;
+	known = recall_reaches(m->r, m->epoch, m->filter, above, &upto);
+	if (known && (known = recall_tail(m, above, upto, e)) < 0)
+		return -1;
+	if (!known)
+		upto = above;
+	if (upto + 1 < m->below && walk_tail(m, upto + 1, e) != 0)
+		return -1;
+	if (known)
+		put_in_order(m);
+	m->tail = m->r->seqs;
+	return 0;
 }
 
 void
@@ -365,6 +439,7 @@ merge_init(struct merge *m, struct reader *r, const struct snapshot *snap, const
 
 	*m = (struct merge){ .r = r, .filter = filter, .newest_first = newest_first, .from = from, .below = below };
 	m->trimmed_to = snap->trimmed_to;
+	m->epoch = snap->epoch;
 	m->index_to = index_to < below - 1 ? index_to : below - 1;
 	m->cursors = calloc(most, sizeof(*m->cursors));
 	m->heap = calloc(most, sizeof(struct cursor *));

@@ -51,6 +51,13 @@ reader_set_bell(struct reader *r, const char *path)
 		strcpy(r->bell_path, path);
 }
 
+void
+reader_set_recall(struct reader *r, read_recall_fn recall, void *arg)
+{
+	r->recall = recall;
+	r->recall_arg = arg;
+}
+
 /* We cannot mend what we have met, and the writer may not meet it: its cache hides it, or it never comes to that page. */
 static void
 tell_damage(struct reader *r)

@@ -34,6 +34,15 @@ void reader_free(struct reader *r);
 void reader_set_bell(struct reader *r, const char *path);
 
 /*
+ * Who follows the log may know by heart which places a symbol has at its end, where the index does not reach to yet: then nobody looks through the log for
+ * them. Asked inside a snapshot: the seqs above `above` up to *upto of `symbol` and `kinds` (KIND_BIT()s) in the log of `epoch`, newest first; how many there are, of
+ * which `max` at most are stored; -1: not known. *upto is lowered to where knowledge ends, perhaps below `above`. Some may be of others or gone: a list looks at their rows.
+ */
+typedef int64_t (*read_recall_fn)(void *arg, const char *epoch, struct text symbol, unsigned kinds, int64_t above,
+    int64_t *upto, int64_t *seqs, size_t max);
+void reader_set_recall(struct reader *r, read_recall_fn recall, void *arg); /* `arg` borrowed as long as r lives */
+
+/*
  * Begins a snapshot. -1: ERR_MISSING, there is no log yet (503 starting); else it cannot be read (503 storage_unavailable).
  * SQLITE_READONLY_RECOVERY and BUSY_RECOVERY are retried for 50 ms.
  */

@@ -34,6 +34,8 @@ enum row_width {
 struct reader {
 	char path[4096];
 	char bell_path[108]; /* empty: none */
+	read_recall_fn recall; /* NULL: nobody knows anything by heart */
+	void *recall_arg;
 	int64_t doubted_us; /* monotonic: when it last said that the log is damaged */
 	struct db db;
 	bool open, in_snapshot;
@@ -47,7 +49,7 @@ struct reader {
 	size_t n_sorted;
 	struct latest_row *latest; /* read_latest()'s, one call at a time, in the pool */
 	size_t latest_cap;
-	int64_t *seqs; /* what tail_collect() found; owned, grows */
+	int64_t *seqs; /* what merge.c found at the log's end; owned, grows */
 	size_t seqs_cap;
 };
 

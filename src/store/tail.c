@@ -14,8 +14,8 @@ struct found { /* a row of the tail that one of the lists wants */
 };
 
 static int
-collect(struct list_tail *t, struct found *found, size_t *n, struct reader *r, const struct filter *filter,
-    int64_t from, int64_t below, struct err *e)
+walk(struct list_tail *t, struct found *found, size_t *n, struct reader *r, const struct filter *filter, int64_t from,
+    int64_t below, struct err *e)
 {
 	struct db *db = &r->db;
 	sqlite3_stmt *st = db_stmt(db, SQL_TAIL_NEWEST, e);
@@ -45,6 +45,41 @@ collect(struct list_tail *t, struct found *found, size_t *n, struct reader *r, c
 	return rc < 0 ? -1 : 0;
 }
 
+/* What is known by heart, behind what was found already. False: it is not after all. */
+static bool
+recall(struct found *found, size_t room, size_t *n, const struct reader *r, const struct snapshot *snap,
+    const struct filter *filter, int64_t upto, int64_t *seqs)
+{
+	for (size_t i = 0; i < filter->symbols.n; i++) {
+		int64_t more = recall_symbol(
+		    r, snap->epoch, filter->symbols.items[i], filter->kinds, snap->indexed_to, upto, seqs, room - *n);
+
+		/* More than there are: some are of others with the same hash. */
+		if (more < 0 || (size_t)more > room - *n)
+			return false;
+		for (int64_t k = 0; k < more; k++)
+			found[(*n)++] = (struct found){ seqs[k], (uint32_t)i };
+	}
+	return true;
+}
+
+/* The newest first: what memory does not reach to, then what it knows. `seqs` is to work in. */
+static int
+collect(struct list_tail *t, struct found *found, size_t room, size_t *n, struct reader *r, const struct snapshot *snap,
+    const struct filter *filter, int64_t below, struct err *e)
+{
+	int64_t upto = below - 1;
+
+	if (recall_reaches(r, snap->epoch, filter, snap->indexed_to, &upto)) {
+		if (upto + 1 < below && walk(t, found, n, r, filter, upto + 1, below, e) != 0)
+			return -1;
+		if (recall(found, room, n, r, snap, filter, upto, t->seqs))
+			return 0;
+		*n = 0;
+	}
+	return walk(t, found, n, r, filter, snap->indexed_to + 1, below, e);
+}
+
 /* By symbol, each symbol's still newest first: a counting sort, which keeps the order of equals. */
 static void
 sort_by_symbol(struct list_tail *t, const struct found *found, size_t n, size_t n_symbols)
@@ -63,7 +98,7 @@ sort_by_symbol(struct list_tail *t, const struct found *found, size_t n, size_t 
 const struct list_tail *
 read_tail(struct reader *r, const struct snapshot *snap, const struct filter *filter, int64_t below, struct err *e)
 {
-	int64_t from = snap->indexed_to + 1, rows = below - from;
+	int64_t rows = below - 1 - snap->indexed_to;
 	size_t n_symbols = filter->symbols.n, room, n = 0;
 	struct list_tail *t = pool_alloc(&r->pool, sizeof(*t));
 	struct found *found;
@@ -78,7 +113,7 @@ read_tail(struct reader *r, const struct snapshot *snap, const struct filter *fi
 		err_set(e, ERR_MEMORY, "no memory for the log's end");
 		return NULL;
 	}
-	if (room > 0 && collect(t, found, &n, r, filter, from, below, e) != 0)
+	if (room > 0 && collect(t, found, room, &n, r, snap, filter, below, e) != 0)
 		return NULL;
 	sort_by_symbol(t, found, n, n_symbols);
 	return t;

@@ -16,9 +16,10 @@
 #include <cmocka.h>
 
 #include "base/thread.h"
+#include "live/positions.h"
 #include "made_log.h"
+#include "store/list.h"
 #include "store/mapped.h"
-#include "store/reader.h"
 
 #define SEQS_MAX 20000
 
@@ -41,6 +42,8 @@ keep(void *arg, const struct event *ev, struct text body)
 	return 0;
 }
 
+static struct positions *memory; /* what readers are told by heart; NULL: nothing */
+
 static struct reader *
 open_reader(struct made_log *l, struct snapshot *snap)
 {
@@ -48,6 +51,8 @@ open_reader(struct made_log *l, struct snapshot *snap)
 	struct reader *r = reader_new(l->dir, &e);
 
 	assert_non_null(r);
+	if (memory != NULL)
+		reader_set_recall(r, positions_recall, memory);
 	assert_int_equal(read_begin(r, snap, &e), 0);
 	return r;
 }
@@ -86,6 +91,174 @@ check_list(struct made_log *l, const struct filter *f, bool newest_first, int li
 	assert_int_equal(got.n, want.n);
 	assert_memory_equal(got.seq, want.seq, (size_t)want.n * sizeof(int64_t));
 	close_reader(r);
+}
+
+/* ---- the log's end by heart ---- */
+
+/* As though a made log of 7 symbols had been followed as `epoch` from behind `from` on and up to `to`; perhaps further than any snapshot. */
+static void
+remember(const char *epoch, int64_t from, int64_t to)
+{
+	struct snapshot snap = { .head = from };
+	struct err e;
+
+	memory = positions_new(&e);
+	assert_non_null(memory);
+	snprintf(snap.epoch, sizeof(snap.epoch), "%s", epoch);
+	positions_start(memory, &snap);
+	for (int64_t i = from + 1; i <= to; i++) {
+		char symbol[8];
+
+		snprintf(symbol, sizeof(symbol), "S%d", (int)(i % 7));
+		positions_row(memory,
+		    &(struct row_key){ .seq = i,
+			.kind = (enum kind)(i % 3),
+			.symbol = text_of(symbol),
+			.duplicate_of = i % 10 ? 0 : i - 1 });
+	}
+}
+
+static void
+forget(void)
+{
+	positions_free(memory);
+	memory = NULL;
+}
+
+static void
+check_lists_of_symbols(struct made_log *l)
+{
+	static const struct text one[] = { TEXT_INIT("S1") };
+	static const struct text some[] = { TEXT_INIT("S1"), TEXT_INIT("S3"), TEXT_INIT("S5"), TEXT_INIT("S9") };
+	static const struct text names[] = { TEXT_INIT("n2") };
+
+	for (int newest = 0; newest < 2; newest++) {
+		struct filter f = FILTER_INIT;
+
+		f.symbols = (struct text_set){ one, 1 };
+		check_list(l, &f, newest, 3, "duplicate_of = 0 AND symbol = 'S1'");
+		f.kinds = KIND_BIT(KIND_INDICATOR) | KIND_BIT(KIND_ALERT);
+		f.show_duplicates = true;
+		f.symbols = (struct text_set){ some, 4 };
+		check_list(l, &f, newest, 1, "kind IN (1, 2) AND symbol IN ('S1', 'S3', 'S5')");
+		check_list(l, &f, newest, 1000, "kind IN (1, 2) AND symbol IN ('S1', 'S3', 'S5')");
+		f.names[KIND_INDICATOR] = f.names[KIND_ALERT] = (struct text_set){ names, 1 };
+		check_list(l, &f, newest, 2, "kind IN (1, 2) AND name = 'n2' AND symbol IN ('S1', 'S3', 'S5')");
+	}
+}
+
+/* For many symbols at once: as it is without memory. */
+static void
+check_shares(struct made_log *l)
+{
+	static const struct text some[] = { TEXT_INIT("S1"), TEXT_INIT("S3"), TEXT_INIT("S5"), TEXT_INIT("S9") };
+	struct positions *known = memory;
+	struct filter f = FILTER_INIT;
+
+	f.symbols = (struct text_set){ some, 4 };
+	f.kinds = KIND_BIT(KIND_PATTERN) | KIND_BIT(KIND_ALERT);
+	for (int64_t below = 899; below <= 1001; below += 17) {
+		struct snapshot snap;
+		struct reader *r = open_reader(l, &snap), *plain;
+		const struct list_tail *got, *want;
+		struct err e;
+
+		memory = NULL;
+		plain = open_reader(l, &snap);
+		memory = known;
+		got = read_tail(r, &snap, &f, below, &e);
+		want = read_tail(plain, &snap, &f, below, &e);
+		assert_non_null(got);
+		assert_non_null(want);
+		assert_int_equal(got->cut, want->cut);
+		for (int i = 0; i < 4; i++) {
+			size_t n = 0;
+
+			/* What memory names and is gone, lists pass over. */
+			for (size_t k = got->start[i]; k < got->start[i + 1]; k++) {
+				if (want->start[i] + n < want->start[i + 1] &&
+				    got->seqs[k] == want->seqs[want->start[i] + n])
+					n++;
+				else
+					assert_int_equal(got->seqs[k] % 13, 0);
+			}
+			assert_int_equal(n, want->start[i + 1] - want->start[i]);
+		}
+		close_reader(r);
+		close_reader(plain);
+	}
+}
+
+static void
+what_memory_knows_is_what_the_log_has(void **state)
+{
+	/* The index ends at 900, the snapshot at 1000. */
+	static const int64_t from[] = { 800, 900, 901, 1000 }, to[] = { 850, 900, 901, 999, 1000, 1040 };
+	struct made_log l;
+
+	(void)state;
+	made_log_init(&l, 1000, 7, 900, 1000);
+	for (int gone = 0; gone < 2; gone++) {
+		for (size_t i = 0; i < 24; i++) {
+			if (from[i / 6] > to[i % 6])
+				continue;
+			remember(MADE_EPOCH, from[i / 6], to[i % 6]);
+			check_lists_of_symbols(&l);
+			check_shares(&l);
+			forget();
+		}
+		made_log_sql(&l, "DELETE FROM events WHERE seq > 890 AND seq %% 13 = 0");
+	}
+	made_log_fini(&l);
+}
+
+/* Whether a list of one symbol looks through the log's end. */
+static bool
+looks_through(struct made_log *l)
+{
+	static const struct text one[] = { TEXT_INIT("S1") };
+	static struct seqs got;
+	struct filter f = FILTER_INIT;
+	struct list_query q = { .filter = &f, .limit = 10 };
+	struct list_result result;
+	struct snapshot snap;
+	struct reader *r = open_reader(l, &snap);
+	struct err e;
+	bool walked;
+
+	f.symbols = (struct text_set){ one, 1 };
+	q.bound = snap.head + 1;
+	got.n = 0;
+	assert_int_equal(read_list(r, &snap, &q, keep, &got, &result, &e), 0);
+	walked = r->db.stmts[SQL_TAIL_NEWEST] != NULL;
+	close_reader(r);
+	return walked;
+}
+
+static void
+the_end_is_not_looked_through_when_it_is_known(void **state)
+{
+	struct made_log l;
+
+	(void)state;
+	made_log_init(&l, 1000, 7, 900, 1000);
+	assert_true(looks_through(&l));
+	remember(MADE_EPOCH, 900, 1000);
+	assert_false(looks_through(&l));
+	positions_stop(memory);
+	assert_true(looks_through(&l));
+	forget();
+	remember(MADE_EPOCH, 901, 1000);
+	assert_true(looks_through(&l));
+	forget();
+	/* Of another log, where other symbols have these places. */
+	remember("another", 900, 900);
+	for (int i = 901; i <= 1000; i++)
+		positions_row(memory, &(struct row_key){ .seq = i, .symbol = TEXT("S1") });
+	assert_true(looks_through(&l));
+	check_lists_of_symbols(&l);
+	forget();
+	made_log_fini(&l);
 }
 
 /* Who follows with until=5m sees everything, only later: the list must not go on from behind what `until` left out. */
@@ -835,6 +1008,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lists_are_what_sql_says),
+		cmocka_unit_test(what_memory_knows_is_what_the_log_has),
+		cmocka_unit_test(the_end_is_not_looked_through_when_it_is_known),
 		cmocka_unit_test(an_until_that_moves_on_loses_nothing),
 		cmocka_unit_test(a_kind_that_is_rare_is_found),
 		cmocka_unit_test(passing_over_is_bounded),
