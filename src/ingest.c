@@ -15,17 +15,19 @@
 
 #define COMMIT_PAUSE_US 3000 /* a busy log commits no more often: fewer, larger batches cost less */
 /*
- * A log is busy when more than one message comes in this time. With less to do it commits each at once: at 1,000 messages a second a pause of
- * COMMIT_PAUSE_US was most of what lay between a publisher and a stream's client (1.4 ms, with this 0.4).
+ * Less after a small batch. A log is busy when this many messages come in this time, which is 2,000 a second: with less to do it commits each at
+ * once, also those that wait because something else took long (with a pause whoever came behind them waited, too).
  */
 #define COMMIT_PAUSE_PER_MESSAGE_US 500
+#define BUSY_MESSAGES 200
+#define BUSY_WINDOW_US 100000
 #define TEND_INTERVAL_MS 1000
 /*
- * So many messages in so much time, and what is put off waits although the queue is empty for the moment: at 10,000 a second it is after every other
- * commit, and each index run of thirty events writes as many pages as one of a thousand.
+ * It is calm when nothing has come for so long. Until then what is put off waits although the queue is empty for the moment: at 1,000 messages a
+ * second it is after every commit, an index run of one event writes as many pages as that event did, and the streams' workers, woken by the commit,
+ * have one core less meanwhile.
  */
-#define BUSY_MESSAGES 300
-#define BUSY_WINDOW_MS 100
+#define CALM_MS 100
 #define ALIVE_INTERVAL_US 5000000
 #define GAP_CHANNELS_MAX 256
 #define REJECTS_A_MINUTE 10 /* logged; all are counted, and the newest kept */
@@ -50,7 +52,7 @@ struct ingest {
 	int64_t last_commit_us; /* monotonic */
 	int64_t commit_pause_us; /* before the next one */
 	int64_t window_us, window_messages; /* since when they are counted; see BUSY_MESSAGES */
-	bool busy; /* by the window before */
+	bool busy; /* by the last window */
 	int64_t last_alive_us; /* the same: when the log last learned that we live */
 	int64_t last_received_us; /* of the batch's newest item */
 	int64_t retry_ms;
@@ -299,6 +301,23 @@ pause_before_retry(struct ingest *in)
 	in->retry_ms = in->retry_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : in->retry_ms * 2;
 }
 
+/* How long after the batch that has just been committed the next one may be. */
+static void
+set_pause(struct ingest *in)
+{
+	in->window_messages += in->n_received;
+	if (in->last_commit_us - in->window_us >= BUSY_WINDOW_US) {
+		int64_t most = BUSY_MESSAGES * (in->last_commit_us - in->window_us) / BUSY_WINDOW_US;
+
+		in->busy = in->window_messages >= most;
+		in->window_us = in->last_commit_us;
+		in->window_messages = 0;
+	}
+	in->commit_pause_us = in->busy ? (int64_t)in->n_received * COMMIT_PAUSE_PER_MESSAGE_US : 0;
+	if (in->commit_pause_us > COMMIT_PAUSE_US)
+		in->commit_pause_us = COMMIT_PAUSE_US;
+}
+
 /* What the batch that has just been committed took. */
 static void
 note_commit(struct ingest *in, int64_t took_us)
@@ -329,10 +348,7 @@ run_batch(struct ingest *in)
 	if (store_commit(in->store, in->last_received_us, &e) != 0)
 		goto failed;
 	in->last_commit_us = in->last_alive_us = clock_mono_us();
-	in->commit_pause_us = (int64_t)in->n_received * COMMIT_PAUSE_PER_MESSAGE_US;
-	if (in->commit_pause_us > COMMIT_PAUSE_US)
-		in->commit_pause_us = COMMIT_PAUSE_US;
-	in->window_messages += in->n_received;
+	set_pause(in);
 	note_commit(in, in->last_commit_us - begin_us);
 	ahead_release(in->ahead);
 	note_result(in, NULL);
@@ -382,20 +398,6 @@ tend(struct ingest *in, enum store_load load, int64_t now_us)
 	return more > 0;
 }
 
-/* Whether messages come so fast that what can be put off should be, though none waits. */
-static bool
-is_busy(struct ingest *in)
-{
-	int64_t mono_us = clock_mono_us();
-
-	if (mono_us - in->window_us >= BUSY_WINDOW_MS * 1000) {
-		in->busy = in->window_messages >= BUSY_MESSAGES;
-		in->window_us = mono_us;
-		in->window_messages = 0;
-	}
-	return in->busy;
-}
-
 static bool
 given_up(struct ingest *in)
 {
@@ -407,12 +409,12 @@ given_up(struct ingest *in)
 static int
 serve(struct ingest *in, struct err *e)
 {
-	bool more = false, busy;
+	bool more = false, calm = false;
 
 	for (;;) {
 		enum store_load load = STORE_LOADED;
 		int64_t now_us;
-		int rc = ahead_wait(in->ahead, more ? 0 : in->busy ? BUSY_WINDOW_MS : TEND_INTERVAL_MS);
+		int rc = ahead_wait(in->ahead, more ? 0 : calm ? TEND_INTERVAL_MS : CALM_MS);
 
 		if (rc < 0)
 			return 0;
@@ -421,10 +423,10 @@ serve(struct ingest *in, struct err *e)
 			return -1;
 		}
 		now_us = clock_real_us();
-		/* Judged every time, for its window. */
-		busy = is_busy(in);
+		/* After a wait of no time it is as it was. */
+		calm = rc == 0 && (calm || !more);
 		if (ahead_wait(in->ahead, 0) == 0)
-			load = busy ? STORE_BUSY : STORE_CALM;
+			load = calm ? STORE_CALM : STORE_BUSY;
 		more = tend(in, load, now_us);
 	}
 }

@@ -75,7 +75,7 @@ int store_alive(struct store *s, int64_t committed_us, struct err *e);
 /* How much there is to do beside what is put off. */
 enum store_load {
 	STORE_LOADED, /* messages wait */
-	STORE_BUSY, /* none waits, but many come */
+	STORE_BUSY, /* none waits, but one came a moment ago: more will */
 	STORE_CALM,
 };
 
