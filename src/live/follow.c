@@ -1,17 +1,18 @@
 /*
  * follow - see follow.h.  Walk 3, step 1: from the bell that store/append.c rings, on to store/keys.c.
  *
- * The bell only wakes. What is new is always asked of the database, so a ring that was lost, a subscriber that was replaced and
- * a worker that slept are all the same to it. A connected bell is not believed to be heard always: once a second it is looked anyway.
+ * What is new is asked of the database, so a ring that was lost, a subscriber that was replaced and a worker that slept are all the same to
+ * it. Only rows that came along with the bell, and begin where the last ones ended, are as good as read. A connected bell is not believed to be heard always: after a
+ * second of silence it is looked anyway.
  */
 #include "live/follow.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "store/bell.h"
-
+#define RINGS_A_TURN 64
 #define LOOK_US 250000 /* without a bell, and after a failure */
 #define LOOK_WITH_BELL_US 1000000
 #define CONNECT_US 250000
@@ -21,8 +22,13 @@ int
 follow_init(struct follow *f, const char *state_dir, const char *run_dir, const struct follow_to *to, struct err *e)
 {
 	*f = (struct follow){ .to = *to, .bell = -1, .version = -1 };
+	buf_init(&f->news, FOLLOW_NEWS_BYTES_MAX);
 	if ((size_t)snprintf(f->bell_path, sizeof(f->bell_path), "%s/%s", run_dir, BELL_FILE) >= sizeof(f->bell_path)) {
 		err_set(e, ERR_CONFIG, "paths.run_dir is too long");
+		return -1;
+	}
+	if ((f->bytes = malloc(BELL_BYTES_MAX)) == NULL) {
+		err_set(e, ERR_MEMORY, "no memory for what the bell brings");
 		return -1;
 	}
 	f->reader = reader_new(state_dir, e);
@@ -47,6 +53,9 @@ follow_fini(struct follow *f)
 	drop_bell(f);
 	reader_free(f->reader);
 	f->reader = NULL;
+	buf_fini(&f->news);
+	free(f->bytes);
+	f->bytes = NULL;
 }
 
 bool
@@ -61,33 +70,61 @@ follow_connect(struct follow *f, int64_t now_us)
 	return f->bell >= 0;
 }
 
+/* True: the rows are kept for the next turn, and nothing is missing before them. */
+static bool
+keep_news(struct follow *f, const struct bell_ring *ring, struct text rows)
+{
+	int64_t known = f->news.len > 0 ? f->news_to : f->head;
+
+	if (!f->following || f->rung || rows.n == 0 || strcmp(ring->epoch, f->epoch) != 0 || ring->after > known ||
+	    ring->head <= known)
+		return false;
+	buf_add_text(&f->news, rows);
+	f->news_to = ring->head;
+	return !f->news.failed;
+}
+
+static void
+take_ring(struct follow *f, const struct bell_ring *ring, struct text rows)
+{
+	int64_t known = f->news.len > 0 ? f->news_to : f->head;
+
+	if (ring->head == known && strcmp(ring->epoch, f->epoch) == 0)
+		return;
+	if (f->committed_us == 0)
+		f->committed_us = ring->committed_us;
+	if (!keep_news(f, ring, rows)) {
+		f->rung = true;
+		buf_clear(&f->news);
+	}
+}
+
 void
 follow_heard(struct follow *f)
 {
 	struct bell_ring ring;
-	bool news;
+	struct text rows;
+	int n = 0, rc = 0;
 
-	switch (bell_read(f->bell, &ring)) {
-	case 1:
-		news = ring.head != f->head || strcmp(ring.epoch, f->epoch) != 0;
-		if (news && f->committed_us == 0)
-			f->committed_us = ring.committed_us;
-		f->rung |= news;
-		break;
-	case -1:
+	while (n < RINGS_A_TURN && (rc = bell_read(f->bell, &ring, f->bytes, &rows)) == 1) {
+		take_ring(f, &ring, rows);
+		n++;
+	}
+	if (n > 0 && rc < 0)
+		rc = 0; /* what came before is still worth telling; the end is found again next time */
+	/* Where several waited, others may have been dropped behind them. */
+	f->more |= n > 1;
+	if (rc < 0) {
 		/* The subscriber is gone or replaced; closing takes it out of any epoll. */
 		drop_bell(f);
 		f->rung = true;
-		break;
-	default:
-		break;
 	}
 }
 
 int64_t
 follow_due_us(const struct follow *f)
 {
-	return f->rung ? 0 : f->look_us;
+	return f->rung || f->news.len > 0 ? 0 : f->look_us;
 }
 
 void
@@ -96,7 +133,8 @@ follow_stop(struct follow *f)
 	f->following = false;
 	f->committed_us = 0;
 	f->look_us = 0;
-	f->rung = false;
+	f->rung = f->more = false;
+	buf_clear(&f->news);
 }
 
 static int
@@ -143,6 +181,30 @@ read_page(struct follow *f, const struct snapshot *snap, struct err *e)
 	return n < 0 || f->row_failed ? -1 : f->head < snap->head;
 }
 
+/* What came with the bell. f->rung then: it did not make sense, or was not all, and what is missing has to be read. */
+static void
+tell_news(struct follow *f)
+{
+	struct text news = buf_text(&f->news), body;
+	int64_t told = f->head;
+	struct event ev;
+	int rc;
+
+	while ((rc = news_next(&news, &ev, &body)) == 1 && ev.seq <= f->news_to) {
+		/* The log may have been read further than when they were sent. */
+		if (ev.seq <= told)
+			continue;
+		f->to.event(f->to.arg, &ev, body);
+		told = ev.seq;
+	}
+	f->head = rc == 0 ? f->news_to : told;
+	f->rung = rc != 0 || f->more;
+	f->more = false;
+	f->to.advance(f->to.arg, f->head, f->committed_us);
+	f->committed_us = 0;
+	buf_clear(&f->news);
+}
+
 /* Whether a turn needs a snapshot at all: without a bell most looks find nothing. */
 static bool
 changed(struct follow *f)
@@ -178,9 +240,15 @@ follow_turn(struct follow *f, int64_t now_us)
 	int rc = -1;
 
 	f->look_us = now_us + (f->bell >= 0 ? LOOK_WITH_BELL_US : LOOK_US);
+	if (!f->rung && f->news.len > 0) {
+		tell_news(f);
+		if (!f->rung)
+			return false;
+	}
 	if (!f->rung && !changed(f))
 		return false;
-	f->rung = false;
+	f->rung = f->more = false;
+	buf_clear(&f->news);
 	if (read_begin(f->reader, &snap, &e) == 0) {
 		rc = read_page(f, &snap, &e);
 		read_end(f->reader);
@@ -196,5 +264,5 @@ follow_turn(struct follow *f, int64_t now_us)
 bool
 follow_at_head(const struct follow *f)
 {
-	return f->following && !f->rung && f->failing_us == 0;
+	return f->following && !f->rung && f->news.len == 0 && f->failing_us == 0;
 }

@@ -2,14 +2,18 @@
  * follow - the new rows of the log, as they come.  Walk 3, step 1: from the bell, on to store/keys.c.
  *
  * Knows when to look (the bell; without one every 250 ms) and how far it has got; gives each new row's key to whoever is
- * behind it, once, in order, in pages. It catches up after trouble by the same path. Live thread only.
+ * behind it, once, in order, in pages. Rows that come along with the bell, and that nothing is missing before, are given whole and
+ * cost no look. It catches up after trouble by the same path. Live thread only.
  */
 #ifndef LIVE_FOLLOW_H
 #define LIVE_FOLLOW_H
 
+#include "store/bell.h"
 #include "store/read.h"
 
 #define FOLLOW_PAGE 512 /* rows a turn */
+#define FOLLOW_NEWS_BYTES_MAX \
+	(4 * BELL_BYTES_MAX) /* that came with the bell and wait for their turn; more are read from the log */
 #define FOLLOW_FAR 65536 /* so far behind, it goes on at the head */
 
 /* Whoever is behind it. None may keep a pointer it was given. */
@@ -18,6 +22,8 @@ struct follow_to {
 	void (*start)(void *arg, const struct snapshot *snap);
 	/* A new row; may read it by `r`, whose snapshot is open. -1: it could not; it will be told again. */
 	int (*row)(void *arg, struct reader *r, const struct row_key *key, struct err *e);
+	/* A new row, whole. */
+	void (*event)(void *arg, const struct event *ev, struct text body);
 	/* Every row up to `head` was given; the first commit that brought some of them was done at `committed_us` (clock_mono_us); 0: not known, since no bell told. */
 	void (*advance)(void *arg, int64_t head, int64_t committed_us);
 	/* The log has not been readable for a second; the next thing told is a start. */
@@ -31,7 +37,12 @@ struct follow {
 	char bell_path[4096];
 	int bell; /* -1: not connected */
 	int64_t committed_us; /* of the oldest ring since the last turn; 0: none said */
-	bool rung; /* the bell was heard since the last turn, or there is more */
+	bool rung; /* there is, or may be, something to be read from the log */
+	struct buf
+	    news; /* rows that came along with the bell since the last turn: the next ones behind what was given */
+	int64_t news_to; /* they reach so far */
+	bool more; /* behind what came with the bell others may have been dropped */
+	char *bytes; /* owned: room for one ring's rows */
 	bool following;
 	char epoch[16];
 	int64_t head; /* given up to here */

@@ -392,15 +392,31 @@ take_row(void *arg, const struct event *ev, struct text body)
 	return 0;
 }
 
-int
-hub_row(struct hub *h, struct reader *r, const struct row_key *key, struct err *e)
+/* Whether it is of use to anybody, by what is known without reading it. */
+static bool
+look_at(struct hub *h, const struct row_key *key)
 {
 	if (key->kind == KIND_GAP)
 		h->gap = key->seq;
 	h->topic = key->symbol.n > 0 && h->n_topics > 0 ? find_topic(h, key->symbol) : NULL;
-	if (!anybody_may_want(h, key, h->topic))
+	return anybody_may_want(h, key, h->topic);
+}
+
+int
+hub_row(struct hub *h, struct reader *r, const struct row_key *key, struct err *e)
+{
+	if (!look_at(h, key))
 		return 0;
 	return read_event(r, key->seq, take_row, h, e) < 0 ? -1 : 0;
+}
+
+void
+hub_event(struct hub *h, const struct event *ev, struct text body)
+{
+	struct row_key key = { ev->seq, ev->duplicate_of, ev->kind, ev->symbol };
+
+	if (look_at(h, &key))
+		take_row(h, ev, body);
 }
 
 void

@@ -59,6 +59,9 @@ void hub_start(struct hub *h, const struct snapshot *snap);
 /* A new row: read if somebody may want it, kept if somebody does. -1: it could not be read. */
 int hub_row(struct hub *h, struct reader *r, const struct row_key *key, struct err *e);
 
+/* The same of one that is there already. */
+void hub_event(struct hub *h, const struct event *ev, struct text body);
+
 /* The turn's rows have all been told. */
 void hub_advance(struct hub *h, int64_t head);
 

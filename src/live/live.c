@@ -85,6 +85,16 @@ on_row(void *arg, struct reader *r, const struct row_key *key, struct err *e)
 }
 
 static void
+on_event(void *arg, const struct event *ev, struct text body)
+{
+	struct live *l = arg;
+	struct row_key key = { ev->seq, ev->duplicate_of, ev->kind, ev->symbol };
+
+	hub_event(&l->hub, ev, body);
+	positions_row(l->positions, &key);
+}
+
+static void
 on_advance(void *arg, int64_t head, int64_t committed_us)
 {
 	struct live *l = arg;
@@ -197,7 +207,7 @@ watch(struct live *l, int fd, void *what, struct err *e)
 static int
 make_parts(struct live *l, struct err *e)
 {
-	struct follow_to to = { on_start, on_row, on_advance, on_lost, l };
+	struct follow_to to = { on_start, on_row, on_event, on_advance, on_lost, l };
 
 	if ((size_t)snprintf(l->state_path, sizeof(l->state_path), "%s/%s", l->opts.run_dir, STATE_FILE) >=
 	    sizeof(l->state_path)) {

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "store/index.h"
+#include "store/news.h"
 #include "store/writer.h"
 
 #define REJECTS_KEPT 1000
@@ -110,6 +111,7 @@ store_rollback(struct store *s)
 	s->in_batch = false;
 	s->now = s->kept;
 	duplicates_undo(s->duplicates);
+	buf_clear(&s->news);
 }
 
 /* ---- events ---- */
@@ -236,6 +238,8 @@ store_append(struct store *s, struct event *ev, enum store_verdict *verdict, str
 	    mark_time(s, ev, &why) != 0 || insert(s, ev, &why) != 0)
 		goto fail;
 	count(s, ev);
+	if (s->bell != NULL)
+		news_add(&s->news, ev, buf_text(&s->body));
 	if (verdict != NULL)
 		*verdict = ev->duplicate_of == 0 ? STORE_ACCEPTED : STORE_DUPLICATE;
 	return 0;
@@ -333,7 +337,7 @@ out:
 int
 store_commit(struct store *s, int64_t committed_us, struct err *e)
 {
-	struct bell_ring ring = { .head = 0 };
+	struct bell_ring ring = { .after = s->kept.next_seq - 1 };
 	struct err why = { .code = ERR_NONE };
 	int64_t from_us = clock_mono_us();
 
@@ -359,7 +363,8 @@ store_commit(struct store *s, int64_t committed_us, struct err *e)
 		memcpy(ring.epoch, s->epoch, sizeof(s->epoch));
 		ring.head = s->now.next_seq - 1;
 		ring.committed_us = clock_mono_us();
-		bell_ring(s->bell, &ring);
+		bell_ring(s->bell, &ring, s->news.failed ? TEXT_NONE : buf_text(&s->news));
+		buf_clear(&s->news);
 	}
 	return 0;
 }

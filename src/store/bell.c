@@ -170,17 +170,32 @@ bell_accept(struct bell *b)
 	}
 }
 
+/* False: it is gone. */
+static bool
+send_ring(int fd, const struct bell_ring *ring, struct text rows)
+{
+	union { /* sendmsg() only reads what it is told to send */
+		const void *from;
+		void *p;
+	} head = { .from = ring }, tail = { .from = rows.p };
+	struct iovec iov[2] = { { head.p, sizeof(*ring) }, { tail.p, rows.n } };
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = rows.n > 0 ? 2 : 1 };
+	ssize_t n = sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	/* Where buffers are made smaller than ours are. */
+	if (n < 0 && errno == EMSGSIZE && rows.n > 0)
+		return send_ring(fd, ring, TEXT_NONE);
+	/* A full buffer is skipped: the next ring says more. */
+	return n >= 0 || errno == EAGAIN || errno == EINTR || errno == ENOBUFS || errno == ENOMEM;
+}
+
 void
-bell_ring(struct bell *b, const struct bell_ring *ring)
+bell_ring(struct bell *b, const struct bell_ring *ring, struct text rows)
 {
 	bell_accept(b);
-	for (int i = b->n - 1; i >= 0; i--) {
-		ssize_t n = send(b->peers[i], ring, sizeof(*ring), MSG_DONTWAIT | MSG_NOSIGNAL);
-
-		/* A full buffer is skipped: the next ring says more. */
-		if (n < 0 && errno != EAGAIN && errno != EINTR && errno != ENOBUFS && errno != ENOMEM)
+	for (int i = b->n - 1; i >= 0; i--)
+		if (!send_ring(b->peers[i], ring, rows))
 			drop_peer(b, i);
-	}
 }
 
 int
@@ -214,25 +229,20 @@ bell_doubt(const char *path)
 }
 
 int
-bell_read(int fd, struct bell_ring *ring)
+bell_read(int fd, struct bell_ring *ring, char *bytes, struct text *rows)
 {
-	int64_t oldest_us = 0;
-	int found = 0;
+	struct iovec iov[2] = { { ring, sizeof(*ring) }, { bytes, BELL_BYTES_MAX } };
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
+	ssize_t n;
 
-	for (;;) {
-		struct bell_ring got;
-		ssize_t n = recv(fd, &got, sizeof(got), MSG_DONTWAIT);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN)
-			return found;
-		if (n != (ssize_t)sizeof(got) || memchr(got.epoch, '\0', sizeof(got.epoch)) == NULL)
-			/* What came before is still worth telling; the end is found again next time. */
-			return n == 0 && found ? found : -1;
-		oldest_us = found ? oldest_us : got.committed_us;
-		*ring = got;
-		ring->committed_us = oldest_us;
-		found = 1;
-	}
+	do
+		n = recvmsg(fd, &msg, MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && errno == EAGAIN)
+		return 0;
+	if (n < (ssize_t)sizeof(*ring) || (msg.msg_flags & MSG_TRUNC) != 0 ||
+	    memchr(ring->epoch, '\0', sizeof(ring->epoch)) == NULL)
+		return -1;
+	*rows = (size_t)n == sizeof(*ring) ? TEXT_NONE : (struct text){ bytes, (size_t)n - sizeof(*ring) };
+	return 1;
 }

@@ -215,7 +215,8 @@ set_up_reader(struct db *db, struct err *e)
 					: "PRAGMA mmap_size = 2147483648; PRAGMA cell_size_check = OFF",
 		e) != 0 ||
 	    run_text(db,
-		"PRAGMA trusted_schema = OFF; PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY; PRAGMA query_only = ON",
+		"PRAGMA trusted_schema = OFF; PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY; PRAGMA query_only "
+		"= ON",
 		e) != 0 ||
 	    has_schema(db, &has, e) != 0)
 		return -1;

@@ -506,6 +506,7 @@ store_open(const struct store_opts *opts, struct err *e)
 	}
 	s->lock_fd = -1;
 	s->lease_seqs = LEASE_SEQS;
+	buf_init(&s->news, NEWS_BYTES_MAX);
 	/* Any number will do if there is none; 8 bytes are never cut short. */
 	if (getrandom(&s->seed, sizeof(s->seed), 0) != (ssize_t)sizeof(s->seed))
 		s->seed = (uint64_t)clock_real_us();
@@ -536,6 +537,7 @@ recover_release(struct store *s)
 	db_close(&s->db);
 	duplicates_free(s->duplicates);
 	buf_fini(&s->body);
+	buf_fini(&s->news);
 	if (s->lock_fd >= 0)
 		close(s->lock_fd);
 	free(s);

@@ -49,6 +49,7 @@ struct store {
 	struct bell *bell; /* owned; NULL: none wanted */
 	struct duplicates *duplicates; /* owned */
 	struct buf body;
+	struct buf news; /* the open batch's rows, as they go along with the ring; failed: they are too many */
 
 	bool in_batch;
 	bool damaged; /* SQLite found the file corrupt: the next batch goes to a new log */

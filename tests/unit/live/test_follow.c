@@ -51,6 +51,14 @@ on_row(void *arg, struct reader *r, const struct row_key *key, struct err *e)
 	return 0;
 }
 
+static void
+on_event(void *arg, const struct event *ev, struct text body)
+{
+	(void)arg;
+	buf_printf(
+	    &told, "came %lld %d %.*s %.*s\n", (long long)ev->seq, ev->kind, TEXT_ARG(ev->symbol), TEXT_ARG(body));
+}
+
 static int64_t committed; /* what is to be told */
 
 static void
@@ -71,7 +79,7 @@ on_lost(void *arg, const struct err *why)
 static int
 setup(void **state)
 {
-	struct follow_to to = { on_start, on_row, on_advance, on_lost, NULL };
+	struct follow_to to = { on_start, on_row, on_event, on_advance, on_lost, NULL };
 	struct err e;
 
 	(void)state;
@@ -251,17 +259,17 @@ test_bell(void **state)
 	follow_turn(&f, now_us);
 	buf_clear(&told);
 	assert_true(follow_due_us(&f) > now_us);
-	bell_ring(bell, &ring);
+	bell_ring(bell, &ring, TEXT_NONE);
 	follow_heard(&f);
 	/* Known already. */
 	assert_true(follow_due_us(&f) > now_us);
 	add_events(11, 11);
-	/* Of two that wait the newest head, but the time of the first. */
+	/* Of two that wait the time of the first. */
 	ring.head = 11;
 	ring.committed_us = committed = 7;
-	bell_ring(bell, &ring);
+	bell_ring(bell, &ring, TEXT_NONE);
 	ring.committed_us = 8;
-	bell_ring(bell, &ring);
+	bell_ring(bell, &ring, TEXT_NONE);
 	follow_heard(&f);
 	assert_int_equal(follow_due_us(&f), 0);
 	follow_turn(&f, now_us);
@@ -271,6 +279,180 @@ test_bell(void **state)
 	follow_heard(&f);
 	assert_int_equal(f.bell, -1);
 	assert_int_equal(follow_due_us(&f), 0);
+}
+
+/* ---- rows that come with the bell; the log has others, so that it shows which of them were told ---- */
+
+static struct bell *bell;
+static struct buf rows;
+
+/* Follows the log up to 10, and hears. */
+static void
+hear(void)
+{
+	struct err e;
+
+	committed = 0;
+	bell = bell_open(f.bell_path, &e);
+	assert_non_null(bell);
+	assert_true(follow_connect(&f, now_us));
+	follow_turn(&f, now_us);
+	bell_accept(bell);
+	buf_clear(&told);
+}
+
+static void
+ring_with(const char *epoch, long long after, long long head)
+{
+	struct bell_ring ring = { .after = after, .head = head };
+
+	strcpy(ring.epoch, epoch);
+	buf_clear(&rows);
+	for (long long seq = after + 1; seq <= head; seq++) {
+		struct event ev = EVENT_INIT;
+
+		ev.kind = KIND_ALERT;
+		ev.seq = seq;
+		ev.symbol = TEXT("B");
+		news_add(&rows, &ev, TEXT("{b}"));
+	}
+	bell_ring(bell, &ring, buf_text(&rows));
+}
+
+static void
+heard_and_turn(void)
+{
+	follow_heard(&f);
+	assert_false(follow_turn(&f, now_us));
+	assert_true(follow_at_head(&f));
+}
+
+static void
+silence(void)
+{
+	bell_close(bell);
+	buf_fini(&rows);
+}
+
+static void
+test_news(void **state)
+{
+	(void)state;
+	hear();
+	add_events(11, 14);
+	ring_with(MADE_EPOCH, 10, 11);
+	follow_heard(&f);
+	assert_false(follow_at_head(&f));
+	assert_int_equal(follow_due_us(&f), 0);
+	/* The turn comes later, after another ring. */
+	ring_with(MADE_EPOCH, 11, 13);
+	follow_heard(&f);
+	assert_false(follow_turn(&f, now_us));
+	assert_told("came 11 2 B {b}\ncame 12 2 B {b}\ncame 13 2 B {b}\nto 13\n");
+	assert_true(follow_at_head(&f));
+	assert_true(follow_due_us(&f) > now_us);
+	/* Told already, but for one: the log was read meanwhile. */
+	ring_with(MADE_EPOCH, 12, 14);
+	heard_and_turn();
+	assert_told("came 14 2 B {b}\nto 14\n");
+	silence();
+}
+
+/* Whatever lacks something before it, or is not ours, is read from the log. */
+static void
+test_news_that_are_not_next(void **state)
+{
+	(void)state;
+	hear();
+	add_events(11, 12);
+	ring_with(MADE_EPOCH, 11, 12);
+	heard_and_turn();
+	assert_told("11 2 A 1 {}\n12 0 A 0 {}\nto 12\n");
+	add_events(13, 13);
+	ring_with("other", 12, 13);
+	heard_and_turn();
+	assert_told("13 1 A 1 {}\nto 13\n");
+	/* Of two, one of which was lost between them, neither is told as it came. */
+	add_events(14, 16);
+	ring_with(MADE_EPOCH, 13, 14);
+	follow_heard(&f);
+	ring_with(MADE_EPOCH, 15, 16);
+	heard_and_turn();
+	assert_told("14 2 A 0 {}\n15 0 A 1 {}\n16 1 A 0 {}\nto 16\n");
+	silence();
+}
+
+/* Behind the last of several that waited others may have been dropped: who hears them looks. */
+static void
+test_news_dropped_behind(void **state)
+{
+	(void)state;
+	hear();
+	add_events(11, 13);
+	ring_with(MADE_EPOCH, 10, 11);
+	ring_with(MADE_EPOCH, 11, 12);
+	heard_and_turn();
+	assert_told("came 11 2 B {b}\ncame 12 2 B {b}\nto 12\n13 1 A 1 {}\nto 13\n");
+	silence();
+}
+
+static void
+test_news_that_make_no_sense(void **state)
+{
+	struct bell_ring ring = { .epoch = MADE_EPOCH, .after = 10, .head = 12 };
+	struct event ev = EVENT_INIT;
+
+	(void)state;
+	hear();
+	add_events(11, 13);
+	ev.kind = KIND_ALERT;
+	ev.seq = 11;
+	news_add(&rows, &ev, TEXT("{b}"));
+	buf_add_str(&rows, "no row");
+	bell_ring(bell, &ring, buf_text(&rows));
+	heard_and_turn();
+	/* Nothing twice, nothing left out. */
+	assert_told("came 11 2  {b}\nto 11\n12 0 A 0 {}\n13 1 A 1 {}\nto 13\n");
+	/* A row from beyond what they are said to be. */
+	add_events(14, 14);
+	buf_clear(&rows);
+	ev.seq = 99;
+	news_add(&rows, &ev, TEXT("{b}"));
+	ring.after = 13;
+	ring.head = 14;
+	bell_ring(bell, &ring, buf_text(&rows));
+	heard_and_turn();
+	assert_told("to 13\n14 2 A 0 {}\nto 14\n");
+	silence();
+}
+
+/* More than may wait. */
+static void
+test_much_news(void **state)
+{
+	static char text[BELL_BYTES_MAX - 200];
+	struct bell_ring ring = { .epoch = MADE_EPOCH };
+	long long seq;
+
+	(void)state;
+	hear();
+	memset(text, 'x', sizeof(text));
+	add_events(11, 11 + FOLLOW_NEWS_BYTES_MAX / BELL_BYTES_MAX);
+	for (seq = 11; seq <= 11 + FOLLOW_NEWS_BYTES_MAX / BELL_BYTES_MAX; seq++) {
+		struct event ev = EVENT_INIT;
+
+		ev.kind = KIND_ALERT;
+		ev.seq = seq;
+		buf_clear(&rows);
+		news_add(&rows, &ev, (struct text){ text, sizeof(text) });
+		ring.after = seq - 1;
+		ring.head = seq;
+		bell_ring(bell, &ring, buf_text(&rows));
+		follow_heard(&f);
+	}
+	assert_false(follow_turn(&f, now_us));
+	assert_told("11 2 A 1 {}\n12 0 A 0 {}\n13 1 A 1 {}\n14 2 A 0 {}\n15 0 A 1 {}\nto 15\n");
+	silence();
 }
 
 int
@@ -285,6 +467,11 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_a_row_that_cannot_be_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stopped, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bell, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_news, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_news_that_are_not_next, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_news_dropped_behind, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_news_that_make_no_sense, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_much_news, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

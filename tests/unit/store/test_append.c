@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "store/append.h"
+#include "store/bell.h"
 #include "store/db.h"
 
 static char dir[64];
@@ -114,6 +115,75 @@ ask(const char *sql, char *out, size_t size)
 		ask(sql, got_, sizeof(got_)); \
 		assert_string_equal(got_, want); \
 	} while (0)
+
+/* The next ring, of which there is one; *bytes is for its rows. */
+static struct text
+heard(int fd, int64_t after, int64_t head)
+{
+	static char bytes[BELL_BYTES_MAX];
+	struct bell_ring ring;
+	struct text rows;
+
+	assert_int_equal(bell_read(fd, &ring, bytes, &rows), 1);
+	assert_int_equal(ring.after, after);
+	assert_int_equal(ring.head, head);
+	return rows;
+}
+
+/* What a small batch brought goes along with its ring, and nothing that was rolled back does. */
+static void
+test_news(void **state)
+{
+	static char large[NEWS_BYTES_MAX];
+	char bell[100], want[64];
+	struct store_opts opts = { .dir = dir, .bell_path = bell };
+	struct event ev = pattern("BIG", "a", 5);
+	struct err e = { .code = ERR_NONE };
+	struct text rows, body;
+	struct store *s;
+	int fd;
+
+	(void)state;
+	snprintf(bell, sizeof(bell), "%s/bell", dir);
+	s = store_open(&opts, &e);
+	assert_non_null(s);
+	fd = bell_connect(bell, &e);
+	append(s, "GONE", "a", 1, NULL);
+	store_rollback(s);
+	append(s, "AAPL", "a", 1, NULL);
+	append(s, "MSFT", "b", 2, NULL);
+	commit(s);
+	rows = heard(fd, 0, 2);
+	for (int64_t seq = 1; seq <= 2; seq++) {
+		assert_int_equal(news_next(&rows, &ev, &body), 1);
+		assert_int_equal(ev.seq, seq);
+		assert_true(text_eq(ev.symbol, seq == 1 ? TEXT("AAPL") : TEXT("MSFT")));
+		snprintf(want, sizeof(want), "-%d\",\"kind\":\"pattern\"", (int)seq);
+		assert_non_null(memmem(body.p, body.n, want, strlen(want)));
+	}
+	assert_int_equal(rows.n, 0);
+	/* Too large a batch is read from the log; the next one is its own. */
+	ev = pattern("BIG", "a", 5);
+	memset(large, ' ', sizeof(large));
+	ev.rest = (struct text){ large, sizeof(large) };
+	append(s, "AAPL", "a", 3, NULL);
+	assert_int_equal(store_append(s, &ev, NULL, &e), 0);
+	append(s, "AAPL", "a", 4, NULL);
+	commit(s);
+	assert_null(heard(fd, 2, 5).p);
+	append(s, "AAPL", "a", 6, NULL);
+	commit(s);
+	rows = heard(fd, 5, 6);
+	assert_int_equal(news_next(&rows, &ev, &body), 1);
+	assert_int_equal(ev.seq, 6);
+	assert_int_equal(rows.n, 0);
+	for (int i = 0; i < 1000; i++)
+		append(s, "AAPL", "a", 7 + i, NULL);
+	commit(s);
+	assert_null(heard(fd, 6, 1006).p);
+	close(fd);
+	assert_int_equal(store_close(s, NULL), 0);
+}
 
 static void
 test_batch(void **state)
@@ -345,6 +415,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_news, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_batch, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rollback_forgets, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_duplicates_after_start, setup, teardown),

@@ -36,13 +36,16 @@ teardown(void **state)
 	return rmdir(dir);
 }
 
+static char bytes[BELL_BYTES_MAX];
+
 static void
-test_newest_ring(void **state)
+test_rings(void **state)
 {
 	struct bell *b = bell_open(path, NULL);
 	struct bell_ring ring = { .epoch = "abcdefgh", .head = 1 }, got;
+	struct text rows;
 	struct stat st;
-	int fd;
+	int fd, n = 0;
 
 	(void)state;
 	assert_non_null(b);
@@ -50,26 +53,104 @@ test_newest_ring(void **state)
 	assert_int_equal(st.st_mode & 0777, 0660);
 	fd = bell_connect(path, NULL);
 	assert_true(fd >= 0);
-	assert_int_equal(bell_read(fd, &got), 0);
+	assert_int_equal(bell_read(fd, &got, bytes, &rows), 0);
 	/* Many more than the buffer takes: none blocks. */
 	for (int i = 0; i < 10000; i++)
-		bell_ring(b, &ring);
+		bell_ring(b, &ring, TEXT_NONE);
 	assert_int_equal(bell_peers(b), 1);
-	assert_int_equal(bell_read(fd, &got), 1);
+	while (bell_read(fd, &got, bytes, &rows) == 1)
+		n++;
+	assert_in_range(n, 2, 9999);
 	ring.head = 76;
 	ring.committed_us = 5;
-	bell_ring(b, &ring);
+	bell_ring(b, &ring, TEXT("rows"));
 	ring.head = 77;
+	ring.after = 76;
 	ring.committed_us = 6;
-	bell_ring(b, &ring);
-	assert_int_equal(bell_read(fd, &got), 1);
-	assert_int_equal(got.head, 77);
+	bell_ring(b, &ring, TEXT_NONE);
+	assert_int_equal(bell_read(fd, &got, bytes, &rows), 1);
+	assert_int_equal(got.head, 76);
 	assert_int_equal(got.committed_us, 5);
 	assert_string_equal(got.epoch, "abcdefgh");
+	assert_true(text_eq(rows, TEXT("rows")));
 	bell_close(b);
-	assert_int_equal(bell_read(fd, &got), -1);
+	/* What came before its end is still to be had. */
+	assert_int_equal(bell_read(fd, &got, bytes, &rows), 1);
+	assert_memory_equal(&got, &ring, sizeof(ring));
+	assert_null(rows.p);
+	assert_int_equal(bell_read(fd, &got, bytes, &rows), -1);
 	close(fd);
 	assert_int_equal(access(path, F_OK), -1);
+}
+
+/* Of the bell's ends of its connections. */
+static void
+shrink_buffers(void)
+{
+	int small = 4096, n = 0;
+
+	for (int fd = 3; fd < 64; fd++) {
+		struct sockaddr_un at = { .sun_family = AF_UNSPEC };
+		socklen_t size = sizeof(at);
+
+		if (getsockname(fd, (struct sockaddr *)&at, &size) == 0 && at.sun_family == AF_UNIX &&
+		    strcmp(at.sun_path, path) == 0 && setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)) == 0)
+			n++;
+	}
+	assert_int_equal(n, 2); /* one of them is who listens */
+}
+
+/* Two that are as large as can be fit, or follow.c would not know that some are missing behind one that waits alone. */
+static void
+test_large_rings(void **state)
+{
+	struct bell *b = bell_open(path, NULL);
+	struct bell_ring ring = { .head = 1 }, got;
+	struct text rows = { bytes, sizeof(bytes) };
+	static char read[BELL_BYTES_MAX];
+	int fd = bell_connect(path, NULL), n = 0;
+
+	(void)state;
+	memset(bytes, 'x', sizeof(bytes));
+	for (int i = 0; i < 100; i++)
+		bell_ring(b, &ring, rows);
+	while (bell_read(fd, &got, read, &rows) == 1) {
+		assert_int_equal(rows.n, sizeof(bytes));
+		assert_memory_equal(rows.p, bytes, sizeof(bytes));
+		n++;
+	}
+	assert_in_range(n, 2, 99);
+	/* Where such a buffer cannot be had, the ring at least. */
+	shrink_buffers();
+	rows = (struct text){ bytes, sizeof(bytes) };
+	bell_ring(b, &ring, rows);
+	assert_int_equal(bell_peers(b), 1);
+	assert_int_equal(bell_read(fd, &got, read, &rows), 1);
+	assert_null(rows.p);
+	close(fd);
+	bell_close(b);
+}
+
+/* Whatever is there: it is not believed. */
+static void
+test_strange_rings(void **state)
+{
+	static char large[sizeof(struct bell_ring) + BELL_BYTES_MAX + 1];
+	struct bell_ring ring = { .head = 1 }, got;
+	struct text rows;
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds), 0);
+	assert_int_equal(send(fds[0], &ring, sizeof(ring) - 1, 0), sizeof(ring) - 1);
+	assert_int_equal(bell_read(fds[1], &got, bytes, &rows), -1);
+	memset(ring.epoch, 'e', sizeof(ring.epoch));
+	assert_int_equal(send(fds[0], &ring, sizeof(ring), 0), sizeof(ring));
+	assert_int_equal(bell_read(fds[1], &got, bytes, &rows), -1);
+	assert_int_equal(send(fds[0], large, sizeof(large), 0), sizeof(large));
+	assert_int_equal(bell_read(fds[1], &got, bytes, &rows), -1);
+	close(fds[0]);
+	close(fds[1]);
 }
 
 static void
@@ -83,7 +164,7 @@ test_dead_peer(void **state)
 	bell_accept(b);
 	assert_int_equal(bell_peers(b), 1);
 	close(fd);
-	bell_ring(b, &ring);
+	bell_ring(b, &ring, TEXT_NONE);
 	assert_int_equal(bell_peers(b), 0);
 	bell_close(b);
 }
@@ -139,7 +220,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_newest_ring, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_rings, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_large_rings, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_strange_rings, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_dead_peer, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_doubt, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_live_and_stale, setup, teardown),
