@@ -34,7 +34,6 @@ follow_init(struct follow *f, const char *state_dir, const char *run_dir, const 
 	f->reader = reader_new(state_dir, e);
 	if (f->reader == NULL)
 		return -1;
-	reader_set_follower(f->reader);
 	reader_set_bell(f->reader, f->bell_path);
 	return 0;
 }

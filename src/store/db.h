@@ -21,8 +21,7 @@
 
 enum db_mode {
 	DB_WRITER, /* creates the file (0640) and schema; WAL, PERSIST_WAL, synchronous NORMAL, secure_delete off, no automatic checkpoints */
-	DB_READER, /* read-only, busy time-out 250 ms, through a mapping; ERR_MISSING when there is no file or no schema yet */
-	DB_FOLLOWER, /* the same without a mapping, for who reads a little after every commit */
+	DB_READER, /* read-only, busy time-out 250 ms; ERR_MISSING when there is no file or no schema yet */
 };
 
 struct db {

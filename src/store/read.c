@@ -40,14 +40,7 @@ reader_new(const char *dir, struct err *e)
 		return NULL;
 	}
 	pool_init(&r->pool, POOL_MAX);
-	r->mode = DB_READER;
 	return r;
-}
-
-void
-reader_set_follower(struct reader *r)
-{
-	r->mode = DB_FOLLOWER;
 }
 
 void
@@ -121,7 +114,7 @@ reader_connect(struct reader *r, struct err *e)
 		err_sys(e, "%s", r->path);
 		return -1;
 	}
-	if (db_open(&r->db, r->path, r->mode, e) != 0) {
+	if (db_open(&r->db, r->path, DB_READER, e) != 0) {
 		tell_damage(r);
 		db_close(&r->db);
 		return -1;

@@ -30,8 +30,6 @@ struct snapshot {
 /* Connects when first used and again when the file was replaced (another inode). NULL: no memory. */
 struct reader *reader_new(const char *dir, struct err *e);
 void reader_free(struct reader *r);
-/* Before its first use: it will read a little after every commit, which a mapping of the log makes dear (db.c). */
-void reader_set_follower(struct reader *r);
 /* Where the subscriber listens (bell.h): damage that the reader meets is told there, once a second at most. */
 void reader_set_bell(struct reader *r, const char *path);
 

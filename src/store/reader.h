@@ -38,7 +38,6 @@ struct reader {
 	void *recall_arg;
 	int64_t doubted_us; /* monotonic: when it last said that the log is damaged */
 	struct db db;
-	enum db_mode mode;
 	bool open, in_snapshot;
 	dev_t dev; /* of the file that is open */
 	ino_t ino;
