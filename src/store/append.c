@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "store/index.h"
 #include "store/news.h"
+#include "store/tallies.h"
 #include "store/writer.h"
 
 #define REJECTS_KEPT 1000
@@ -112,6 +113,7 @@ store_rollback(struct store *s)
 	s->now = s->kept;
 	duplicates_undo(s->duplicates);
 	buf_clear(&s->news);
+	tallies_forget(s);
 }
 
 /* ---- events ---- */
@@ -240,6 +242,7 @@ store_append(struct store *s, struct event *ev, enum store_verdict *verdict, str
 	count(s, ev);
 	if (s->bell != NULL)
 		news_add(&s->news, ev, buf_text(&s->body));
+	tallies_see(s, ev);
 	if (verdict != NULL)
 		*verdict = ev->duplicate_of == 0 ? STORE_ACCEPTED : STORE_DUPLICATE;
 	return 0;

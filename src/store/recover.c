@@ -398,6 +398,7 @@ open_once(struct store *s, struct left *left, struct err *e)
 	struct stat file;
 
 	memset(&s->now, 0, sizeof(s->now));
+	tallies_forget(s);
 	if (db_open(&s->db, s->path, DB_WRITER, e) != 0)
 		return foreign(s, e);
 	sqlite3_wal_hook(s->db.conn, count_wal, s);
@@ -536,6 +537,7 @@ recover_release(struct store *s)
 	bell_close(s->bell);
 	db_close(&s->db);
 	duplicates_free(s->duplicates);
+	tallies_free(s);
 	buf_fini(&s->body);
 	buf_fini(&s->news);
 	if (s->lock_fd >= 0)

@@ -15,6 +15,7 @@
 
 #define TALLY_ROWS 100000 /* at a time: bounds the memory */
 #define TALLY_BYTES (256u << 20)
+#define SEEN_BYTES (64u << 20) /* of what is counted as it is appended */
 #define SPAN_MINUTE 60
 #define SPAN_HOUR 3600
 
@@ -38,6 +39,7 @@ struct tally {
 	uint64_t seed; /* of the hashes: names come from outside */
 	struct cell **chains;
 	size_t n_chains, n;
+	int64_t after; /* of what was seen: everything after this seq is counted; -1: something is not */
 };
 
 /* ---- the table ---- */
@@ -339,10 +341,72 @@ put_cells(struct store *s, struct tally *t, struct err *e)
 	return rc;
 }
 
-int
-tallies_follow(struct store *s, struct err *e)
+/* ---- what is seen as it is appended ---- */
+
+void
+tallies_see(struct store *s, const struct event *ev)
 {
-	int64_t head = s->now.next_seq - 1, rows = TALLY_ROWS;
+	if (s->seen != NULL && s->seen->after >= 0 && count_event(s->seen, ev) != 0)
+		tallies_forget(s);
+}
+
+static void
+empty(struct tally *t)
+{
+	pool_fini(&t->pool);
+	free(t->chains);
+	*t = (struct tally){ .seed = t->seed, .after = -1 };
+	pool_init(&t->pool, SEEN_BYTES);
+}
+
+void
+tallies_forget(struct store *s)
+{
+	if (s->seen != NULL)
+		empty(s->seen);
+}
+
+void
+tallies_free(struct store *s)
+{
+	tallies_forget(s);
+	free(s->seen);
+	s->seen = NULL;
+}
+
+/* All events are counted: from here on it is enough to see what comes. */
+static void
+begin_to_see(struct store *s)
+{
+	if (s->seen == NULL) {
+		s->seen = calloc(1, sizeof(*s->seen));
+		if (s->seen == NULL)
+			return;
+		s->seen->seed = s->seed;
+		pool_init(&s->seen->pool, SEEN_BYTES);
+	}
+	empty(s->seen);
+	s->seen->after = s->now.tallied_to;
+}
+
+/* ---- following ---- */
+
+/* Writes what was seen. 1: that was not everything. */
+static int
+put_seen(struct store *s, struct err *e)
+{
+	if (s->seen == NULL || s->seen->after != s->now.tallied_to)
+		return 1;
+	if (add_hours(s->seen) != 0)
+		return 1;
+	return put_cells(s, s->seen, e);
+}
+
+/* Reads the rows, so many at a time as memory allows, and writes what they make. */
+static int
+put_rows(struct store *s, int64_t head, struct err *e)
+{
+	int64_t rows = TALLY_ROWS;
 
 	while (s->now.tallied_to < head) {
 		int64_t to = head - s->now.tallied_to > rows ? s->now.tallied_to + rows : head;
@@ -369,6 +433,24 @@ tallies_follow(struct store *s, struct err *e)
 		}
 		s->now.tallied_to = to;
 	}
+	return 0;
+}
+
+int
+tallies_follow(struct store *s, struct err *e)
+{
+	const int64_t head = s->now.next_seq - 1;
+	int rc = 0;
+
+	if (s->now.tallied_to < head) {
+		rc = put_seen(s, e);
+		if (rc == 1)
+			rc = put_rows(s, head, e);
+	}
+	if (rc != 0)
+		return -1;
+	s->now.tallied_to = head;
+	begin_to_see(s);
 	return 0;
 }
 

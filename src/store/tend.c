@@ -4,9 +4,12 @@
  * Called between batches (store_tend, append.h). Each piece of work is one transaction of its own, small when nobody waits and
  * rare when somebody does. One connection writes and checkpoints: there is no second party to race with.
  */
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -24,6 +27,7 @@
 #define WAL_BUSY_PAGES ((16 << 20) / DB_PAGE_BYTES)
 #define WAL_MAX_PAGES ((128 << 20) / DB_PAGE_BYTES) /* where messages always wait */
 #define WAL_TRUNCATE_PAGES ((256 << 20) / DB_PAGE_BYTES)
+#define WRITE_OUT_PAGES ((4 << 20) / DB_PAGE_BYTES)
 #define COPY_EVERY_US 200000 /* a reader may hold pages: not for each of them again */
 #define INDEX_LAG_US \
 	100000 /* what readers look through is short unless a flood makes INDEX_LAG_MAX of it in this time */
@@ -68,6 +72,29 @@ tend_rows(struct store *s, bool calm, struct err *e)
 	if (sweep)
 		s->swept_us = mono;
 	return 1;
+}
+
+/*
+ * Lets the kernel begin to write what the WAL has grown by. Else whoever next waits for the disk, be it for a lease or a checkpoint, waits for all of it: in a steady
+ * flow 20 to 50 ms every 32,768 events, a tenth of the store thread's time. No lock of SQLite's is on the WAL's own file, so none is lost by the close().
+ */
+static void
+write_out(struct store *s)
+{
+	char path[PATH_MAX + 8];
+	int fd;
+
+	if (s->wal_pages < s->written_pages)
+		s->written_pages = 0; /* it began again */
+	if (s->wal_pages - s->written_pages < WRITE_OUT_PAGES)
+		return;
+	s->written_pages = s->wal_pages;
+	snprintf(path, sizeof(path), "%s-wal", s->path);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return; /* a help, no more */
+	sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+	close(fd);
 }
 
 static int
@@ -150,6 +177,7 @@ store_tend(struct store *s, enum store_load load, struct err *e)
 		return recover_replace(s, e);
 	if (s->index_is_bad && index_renew(s, e) != 0)
 		return -1;
+	write_out(s);
 	if (tend_rows(s, calm, e) < 0 || checkpoint(s, load, e) != 0)
 		return -1;
 	return retain_due(s, calm) || s->now.next_seq - 1 - s->now.indexed_to >= INDEX_LAG_MAX ? 1 : 0;

@@ -48,6 +48,7 @@ struct store {
 	struct retention total, kind[KIND__MAX];
 	struct bell *bell; /* owned; NULL: none wanted */
 	struct duplicates *duplicates; /* owned */
+	struct tally *seen; /* owned by tallies.c; NULL until everything was counted once */
 	struct buf body;
 	struct buf news; /* the open batch's rows, as they go along with the ring; failed: they are too many */
 
@@ -59,6 +60,7 @@ struct store {
 	int64_t lease_to, lease_seqs; /* lease_seqs grows when a batch is larger */
 
 	int wal_pages; /* as of the last commit */
+	int written_pages; /* of them, which the kernel was told to write out */
 	int64_t indexed_us, tallied_us, swept_us, truncated_us, copied_us, aged_us; /* monotonic: when last done */
 	int64_t heard_us, checked_us; /* the same: the bell's peers, and a doubt of theirs that was none */
 	struct broom broom;
