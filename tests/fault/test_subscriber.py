@@ -418,6 +418,17 @@ def test_overlapping_channels_stop_the_start(subscribe):
     fails(subscribe("redis://127.0.0.1:1", *EMPTY, "channels.pattern=a* ab"), os.EX_CONFIG, "overlap")
 
 
+def test_the_receive_thread_goes_first(subscribe, real):
+    """It alone is a real-time thread, where that is permitted: Redis cuts off who comes too late."""
+    if subprocess.run(["chrt", "-r", "1", "true"], stderr=subprocess.DEVNULL, check=False).returncode != 0:
+        pytest.skip("not permitted here")
+    s = subscribe(real.url, *ONE)
+    s.subscribed()
+    tasks = [int(tid) for tid in os.listdir(f"/proc/{s.process.pid}/task")]
+    assert sorted(os.sched_getscheduler(tid) for tid in tasks) == [os.SCHED_OTHER] * (len(tasks) - 1) + [os.SCHED_RR]
+    assert max(os.sched_getparam(tid).sched_priority for tid in tasks) == 1
+
+
 def test_sighup(subscribe, tmp_path):
     config = tmp_path / "tickgate.conf"
     config.write_text("[retention]\nevents = 1000\n")
