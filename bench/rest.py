@@ -24,7 +24,7 @@ def filled(bench, redis, *settings):
     rows = bench.scaled(ROWS, 300000)
     tickgate = Tickgate(bench, redis, bench.subdir("state"), "retention.bytes=0", *settings)
     feed(bench, redis, tickgate.stored(), rows, "--symbols", SYMBOLS, "--mixed")
-    until(lambda: settled(tickgate), "the index has caught up", 30)
+    until(lambda: settled(tickgate), "the index has caught up, and each symbol's newest events lie together", 30)
     return tickgate
 
 
@@ -32,7 +32,10 @@ def settled(tickgate):
     db = sqlite3.connect(f"file:{tickgate.state}/tickgate.db?mode=ro", uri=True)
     try:
         head, indexed = db.execute("SELECT next_seq - 1, indexed_to FROM log").fetchone()
-        return head == indexed
+        # Symbols come in turn: of each, no more than the newest three are left out.
+        laid = db.execute("SELECT count(*) FROM (SELECT max(last) AS last FROM clusters GROUP BY symbol) WHERE last >= ?",
+                          (head - 4 * SYMBOLS,)).fetchone()[0]
+        return head == indexed and laid == SYMBOLS
     finally:
         db.close()
 

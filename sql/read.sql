@@ -31,6 +31,10 @@ WHERE symbol = :symbol AND first >= ifnull((SELECT first FROM by_symbol
     WHERE symbol = :symbol AND first <= :from ORDER BY first DESC LIMIT 1), :from)
 ORDER BY first LIMIT :n;
 
+-- What lies together of one symbol's newest events, from the newest cluster on in which :seq may be.
+-- name: clusters_newest
+SELECT first, events FROM clusters WHERE symbol = :symbol AND first <= :seq ORDER BY first DESC;
+
 -- A piece of one kind's index: events_kind alone is read, no row.
 -- name: kind_newest
 SELECT seq FROM events

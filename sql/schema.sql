@@ -60,6 +60,17 @@ CREATE TABLE by_symbol (
     PRIMARY KEY (symbol, first)
 ) WITHOUT ROWID, STRICT;
 
+-- Copies of the newest events of a symbol, laid together as src/store/cluster.h packs them: a list of them is a few pages instead of one for each. Made
+-- behind the index, while there is time, and at most nine a symbol; what is not in here is read from `events`, so nothing relies on it. May hold
+-- events that retention has removed (seq <= kinds.trimmed_to).
+CREATE TABLE clusters (
+    symbol        TEXT    NOT NULL,
+    first         INTEGER NOT NULL,   -- seq of the first event
+    last          INTEGER NOT NULL,   -- seq of the last
+    events        BLOB    NOT NULL,
+    PRIMARY KEY (symbol, first)
+) WITHOUT ROWID, STRICT;
+
 -- A sparse index from receive time to seq: a row every 256 events or every second, whichever is rarer.
 CREATE TABLE timeline (
     received_us   INTEGER NOT NULL,   -- every event below `seq` was received before this, none from `seq` on was

@@ -131,6 +131,36 @@ DELETE FROM by_symbol_open WHERE symbol = :symbol;
 -- name: places_delete
 DELETE FROM by_symbol WHERE symbol = :symbol AND first = :first;
 
+-- ---- lay.c ----
+
+-- name: lay_symbols
+SELECT symbol, first, places FROM by_symbol_open WHERE symbol > :symbol ORDER BY symbol;
+
+-- name: lay_full
+SELECT first, places FROM by_symbol WHERE symbol = :symbol AND first < :below ORDER BY first DESC LIMIT 1;
+
+-- name: lay_newest
+SELECT first, last, length(events) FROM clusters WHERE symbol = :symbol ORDER BY first DESC LIMIT 1;
+
+-- name: lay_event
+SELECT kind, time_ms, received_us, gap_from_us, duplicate_of, body FROM events WHERE seq = :seq;
+
+-- name: cluster_put
+REPLACE INTO clusters (symbol, first, last, events) VALUES (:symbol, :first, :last, :events);
+
+-- name: clusters_trim
+DELETE FROM clusters WHERE symbol = :symbol AND first <= (SELECT first FROM clusters WHERE symbol = :symbol
+    ORDER BY first DESC LIMIT 1 OFFSET :keep);
+
+-- name: clusters_forget_symbol
+DELETE FROM clusters WHERE symbol = :symbol;
+
+-- name: clusters_forget
+DELETE FROM clusters;
+
+-- name: clusters_all
+SELECT symbol, first, last, events FROM clusters;
+
 -- ---- tallies.c ----
 
 -- name: tallies_scan

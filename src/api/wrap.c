@@ -40,6 +40,22 @@ gaps_of(
 	return 0;
 }
 
+/*
+ * Whether the newest gap there is lies before all of it, as it mostly does: then nothing is to be read. One that ended in the very microsecond in which
+ * a page ends is told with the page before.
+ */
+static bool
+no_gaps(const struct snapshot *snap, const struct query *q, const struct list_result *result)
+{
+	int64_t newest = snap->newest[KIND_GAP];
+
+	if (newest == 0)
+		return true;
+	if (q->list.order == LIST_OLDEST_FIRST)
+		return newest <= q->gaps_after;
+	return result->has_more && !q->filter.times_of_event && newest < result->position;
+}
+
 int
 wrap_gaps(struct reader *r, const struct snapshot *snap, const struct query *q, const struct list_result *result,
     struct buf *out, struct err *e)
@@ -48,6 +64,10 @@ wrap_gaps(struct reader *r, const struct snapshot *snap, const struct query *q, 
 	struct gaps_query stretch;
 
 	buf_add_char(out, '[');
+	if (no_gaps(snap, q, result)) {
+		buf_add_char(out, ']');
+		return 0;
+	}
 	if (gaps_of(r, q, result, &stretch, e) != 0 || read_gaps(r, snap, &stretch, json_add_row, &gaps, e) != 0)
 		return -1;
 	buf_add_char(out, ']');

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/pool.h"
 #include "store/bundle.h"
+#include "store/lay.h"
 #include "store/sweep.h"
 #include "store/writer.h"
 
@@ -216,7 +217,8 @@ index_renew(struct store *s, struct err *e)
 
 	if (writer_begin(s, e) != 0)
 		return -1;
-	if (db_run(&s->db, SQL_OPEN_FORGET, &why) != 0 || db_run(&s->db, SQL_PLACES_FORGET, &why) != 0) {
+	if (db_run(&s->db, SQL_OPEN_FORGET, &why) != 0 || db_run(&s->db, SQL_PLACES_FORGET, &why) != 0 ||
+	    lay_forget(s, TEXT_NONE, &why) != 0) {
 		if (e != NULL)
 			*e = why;
 		return writer_failed(s, &why);
@@ -225,6 +227,7 @@ index_renew(struct store *s, struct err *e)
 	if (writer_end(s, e) != 0)
 		return -1;
 	s->broom = (struct broom){ .in_open = false };
+	s->round = (struct round){ .symbols = 0 };
 	s->index_is_bad = false;
 	log_event(LOG_LEVEL_ERROR, "index_renewed", log_str("file", s->path));
 	return 0;

@@ -22,7 +22,7 @@ int index_follow(struct store *s, struct err *e);
  */
 int index_bad(struct store *s, struct text symbol, struct err *e);
 
-/* Empties the index, in a transaction of its own; it follows from the oldest event on. No batch may be open. */
+/* Empties the index, and with it the clusters (lay.h), in a transaction of its own; it follows from the oldest event on. No batch may be open. */
 int index_renew(struct store *s, struct err *e);
 
 /* A row of by_symbol. For sweep.c. */

@@ -1,10 +1,11 @@
 /*
- * list - read_list().  Walk 2, inside step 6: merge.c gives the seqs, this fetches and judges their rows.
+ * list - read_list().  Walk 2, inside step 6: merge.c gives the seqs, this fetches and judges their rows, or takes them from where laid.c has them together.
  *
  * Two bounds keep every list short: the rows examined in all, and those looked at behind a full page only to say whether there is
  * more. Whoever gets has_more without a further match has a position to go on from.
  */
 #include "store/list.h"
+#include "store/laid.h"
 
 #define LOOK_AHEAD 256 /* rows looked at behind a full page before it just says "there may be more" */
 
@@ -19,6 +20,13 @@ struct walk {
 	int64_t most; /* rows to look at */
 	int64_t before; /* the position before the row that is looked at */
 	bool full; /* the page is full: only looking ahead */
+	int64_t seq; /* where it stands */
+	int standing; /* 1: it does; 0: the list has ended; -1: it failed */
+	bool is_laid; /* its event is in `ev` and `body`, and has not to be fetched */
+	bool is_given; /* the statement that fetches rows has not asked for it yet */
+	struct event ev;
+	struct text body;
+	struct laid *laid;
 	bool too_late; /* oldest first: met an event that `until` leaves out */
 	int64_t ahead;
 };
@@ -85,11 +93,10 @@ is_too_late(const struct walk *w, const struct event *ev)
 	return w->q->order == LIST_OLDEST_FIRST && !f->times_of_event && ev->received_us >= f->until_us;
 }
 
-/* What the statement that fetches rows asks for. A row may be gone that its index still holds: it was looked at all the same. */
+/* The seq to be looked at next. A row may be gone that its index still holds: it was looked at all the same. */
 static int
-next_seq(void *arg, int64_t *seq, struct err *e)
+next_seq(struct walk *w, int64_t *seq, struct err *e)
 {
-	struct walk *w = arg;
 	struct list_result *out = w->out;
 	int rc;
 
@@ -107,7 +114,45 @@ next_seq(void *arg, int64_t *seq, struct err *e)
 	return 1;
 }
 
-/* Looks at one row. 1: the list ends with it; 0: go on; -1. */
+/* Has the walk stand at the next seq: is_laid says where its event is. 1, 0: there is no more; -1. */
+static int
+move_on(struct walk *w, struct err *e)
+{
+	int rc = next_seq(w, &w->seq, e);
+
+	if (rc != 1)
+		return rc;
+	rc = laid_find(w->laid, w->seq, &w->ev, &w->body, e);
+	w->is_laid = rc == 1;
+	return rc < 0 ? -1 : 1;
+}
+
+/* What the statement that fetches rows asks for: where the walk stands, and on from there until something is laid. */
+static int
+next_row(void *arg, int64_t *seq, struct err *e)
+{
+	struct walk *w = arg;
+	int rc = 1;
+
+	if (!w->is_given)
+		rc = w->standing = move_on(w, e);
+	if (rc != 1 || w->is_laid)
+		return rc < 0 ? -1 : 0;
+	*seq = w->seq;
+	w->is_given = false;
+	return 1;
+}
+
+static int
+deliver(struct walk *w, sqlite3_stmt *rows, const struct event *ev, int *stop, struct err *e)
+{
+	if (rows != NULL)
+		return rows_deliver(w->r, rows, w->width, ev, w->row, w->arg, stop, e);
+	*stop = w->row(w->arg, ev, w->body);
+	return 1;
+}
+
+/* Looks at one event; `rows` stands at its row, or is NULL when it is laid. 1: the list ends with it; 0: go on; -1. */
 static int
 examine(struct walk *w, sqlite3_stmt *rows, const struct event *ev, struct err *e)
 {
@@ -126,7 +171,7 @@ examine(struct walk *w, sqlite3_stmt *rows, const struct event *ev, struct err *
 		out->position = w->before;
 		return 1;
 	}
-	if ((rc = rows_deliver(w->r, rows, w->width, ev, w->row, w->arg, &stop, e)) < 0)
+	if ((rc = deliver(w, rows, ev, &stop, e)) < 0)
 		return -1;
 	out->delivered += rc;
 	out->has_more = stop != 0;
@@ -134,22 +179,48 @@ examine(struct walk *w, sqlite3_stmt *rows, const struct event *ev, struct err *
 	return stop != 0;
 }
 
+/* From where the walk stands, whose event is not laid, to the next that is. 1: there it stands; 0: the list ends; -1. */
 static int
-walk(struct walk *w, struct err *e)
+walk_rows(struct walk *w, struct err *e)
 {
-	struct wanted wanted = { .next = next_seq, .arg = w };
+	struct wanted wanted = { .next = next_row, .arg = w };
 	sqlite3_stmt *rows = rows_open(w->r, w->width, &wanted, e);
 	struct event ev;
 	int rc = rows == NULL ? -1 : 0;
 
+	w->is_given = true;
 	while (rc == 0 && (rc = rows_next(w->r, rows, w->width, &wanted, &ev, e)) == 1)
-		rc = examine(w, rows, &ev, e);
+		if ((rc = examine(w, rows, &ev, e)) == 1)
+			w->standing = 0;
 	sqlite3_reset(rows);
+	return rc < 0 ? -1 : w->standing;
+}
+
+/* The same the other way round. */
+static int
+walk_laid(struct walk *w, struct err *e)
+{
+	int rc;
+
+	while ((rc = examine(w, NULL, &w->ev, e)) == 0)
+		if ((rc = move_on(w, e)) != 1 || !w->is_laid)
+			return rc;
+	return rc < 0 ? -1 : 0;
+}
+
+static int
+walk(struct walk *w, struct err *e)
+{
+	int rc = w->standing = move_on(w, e);
+
+	while (rc == 1)
+		rc = w->standing = w->is_laid ? walk_laid(w, e) : walk_rows(w, e);
+	laid_fini(w->laid);
 	if (rc == 0 && !w->out->has_more && w->merge.tail_cut != 0) {
 		w->out->has_more = true;
 		w->out->position = w->merge.tail_cut;
 	}
-	return rc < 0 ? -1 : 0;
+	return rc;
 }
 
 /* Whether everything up to `end` was before `until`. Receive times do not run backwards. 1, 0, -1. */
@@ -172,13 +243,15 @@ int
 read_list(struct reader *r, const struct snapshot *snap, const struct list_query *q, read_row_fn row, void *arg,
     struct list_result *out, struct err *e)
 {
+	struct laid laid;
 	struct walk w = { .r = r,
 		.q = q,
+		.laid = &laid,
 		.row = row,
 		.arg = arg,
 		.out = out,
 		.most = q->examine > 0 ? q->examine : READ_EXAMINE_MAX };
-	bool newest_first = q->order == LIST_NEWEST_FIRST;
+	bool newest_first = q->order == LIST_NEWEST_FIRST, clustered;
 	int64_t from, below;
 	int rc = 0;
 
@@ -188,6 +261,8 @@ read_list(struct reader *r, const struct snapshot *snap, const struct list_query
 	 * for these would cost every list about as much as that one row.
 	 */
 	w.width = filter_is_picky(q->filter) ? ROW_COLUMNS : q->brief ? ROW_BRIEF : ROW_WHOLE;
+	clustered = w.width == ROW_BRIEF && newest_first && q->filter->symbols.n == 1;
+	laid_init(&laid, r, snap, clustered ? q->filter->symbols.items[0] : TEXT_NONE);
 	*out = (struct list_result){ .position = q->bound };
 	if (find_bounds(r, snap, q, &from, &below, e) != 0)
 		return -1;

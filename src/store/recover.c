@@ -23,6 +23,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/lay.h"
 #include "store/sweep.h"
 #include "store/tallies.h"
 #include "store/writer.h"
@@ -131,7 +132,7 @@ recover_check(struct store *s, struct err *e)
 	struct err why = { .code = ERR_NONE };
 
 	sqlite3_db_release_memory(s->db.conn);
-	if (quick_check(s, &why) == 0 && (sweep_check(s, &why) == 0 || s->index_is_bad))
+	if (quick_check(s, &why) == 0 && ((sweep_check(s, &why) == 0 && lay_check(s, &why) == 0) || s->index_is_bad))
 		return 0;
 	s->damaged = s->damaged || why.code == ERR_CORRUPT;
 	if (e != NULL)
@@ -342,7 +343,9 @@ renew_epoch(struct store *s, struct err *e)
 	memcpy(old, s->epoch, sizeof(old));
 	make_epoch(s->epoch);
 	st = db_stmt(&s->db, SQL_IDS_RENEW, e);
-	if (st == NULL || db_bind_text(st, ":epoch", text_of(s->epoch)) != 0 || db_step(&s->db, st, e) != 0)
+	/* Copies would have the old ids. */
+	if (lay_forget(s, TEXT_NONE, e) != 0 || st == NULL || db_bind_text(st, ":epoch", text_of(s->epoch)) != 0 ||
+	    db_step(&s->db, st, e) != 0)
 		return -1;
 	st = db_stmt(&s->db, SQL_DUPLICATE_IDS_RENEW, e);
 	if (st == NULL || db_bind_text(st, ":old", text_of(old)) != 0 ||

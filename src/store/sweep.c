@@ -10,6 +10,7 @@
 
 #include "store/bundle.h"
 #include "store/index.h"
+#include "store/lay.h"
 #include "store/writer.h"
 
 #define STEP_ROWS 128 /* read before any of them is written */
@@ -170,7 +171,8 @@ sweep_index(struct store *s, int64_t rows, struct err *e)
 		if (!open && put_step(s, step, n, e) != 0)
 			return -1;
 		for (int i = 0; open && i < n; i++)
-			if (step[i].live.n == 0 && remove_row(s, true, &step[i], e) != 0)
+			if (step[i].live.n == 0 &&
+			    (remove_row(s, true, &step[i], e) != 0 || lay_forget(s, symbol_of(&step[i]), e) != 0))
 				return -1;
 		rows -= n;
 	}

@@ -15,11 +15,14 @@
 #include "base/log.h"
 #include "store/append.h"
 #include "store/index.h"
+#include "store/lay.h"
 #include "store/retain.h"
 #include "store/tallies.h"
 #include "store/writer.h"
 
 #define WAL_CALM_PAGES ((4 << 20) / DB_PAGE_BYTES)
+#define WAL_IDLE_PAGES 64 /* readers have the database mapped: from the WAL each page is a system call */
+#define IDLE_US 1000000 /* nothing came for so long: who comes next will hardly meet the copying */
 /*
  * The larger, the more often a page is written before it is copied into the database. But whoever waits for what comes next waits for the copying, and
  * so does the first to open the log of a writer that was killed: under a steady load it is done in small pieces.
@@ -41,23 +44,26 @@
 
 /* -1: failed, rolled back; 1: something was written. */
 static int
-tend_rows(struct store *s, bool calm, struct err *e)
+tend_rows(struct store *s, enum store_load load, struct err *e)
 {
+	bool calm = load == STORE_CALM;
 	int64_t head = s->now.next_seq - 1, mono = clock_mono_us();
 	int64_t tail = head - s->now.indexed_to;
 	bool index = tail > 0 && (calm || tail >= INDEX_LAG_MAX || mono - s->indexed_us >= INDEX_LAG_US);
 	bool tally = head > s->now.tallied_to && mono - s->tallied_us >= TALLIES_EVERY_US;
 	bool sweep = mono - s->swept_us >= SWEEP_EVERY_US;
+	/* In a steady flow a piece with each run of the index, for a calm may never come: 64 events in 0.1 s, some 0.3 ms. */
+	bool lay = (calm || (index && load == STORE_BUSY)) && lay_due(s);
 	/* Together with the index: both touch the same pages, which so are written once. */
 	bool retain = retain_due(s, calm) || (index && !calm && retain_soon(s));
 	struct err why = { .code = ERR_NONE };
 
-	if (!index && !tally && !sweep && !retain)
+	if (!index && !tally && !sweep && !retain && !lay)
 		return 0;
 	if (writer_begin(s, e) != 0)
 		return -1;
 	if ((index && index_follow(s, &why) != 0) || (tally && tallies_follow(s, &why) != 0) ||
-	    (retain && retain_step(s, calm, &why) != 0) ||
+	    (retain && retain_step(s, calm, &why) != 0) || (lay && lay_step(s, &why) != 0) ||
 	    (sweep && (tallies_sweep(s, &why) != 0 || retain_sweep(s, &why) != 0))) {
 		if (e != NULL)
 			*e = why;
@@ -97,10 +103,19 @@ write_out(struct store *s)
 	close(fd);
 }
 
+/* How large the WAL may be before it is copied. */
+static int
+wal_limit(const struct store *s, enum store_load load)
+{
+	if (load != STORE_CALM)
+		return WAL_BUSY_PAGES;
+	return !lay_due(s) && clock_real_us() - s->now.last_received_us >= IDLE_US ? WAL_IDLE_PAGES : WAL_CALM_PAGES;
+}
+
 static int
 checkpoint(struct store *s, enum store_load load, struct err *e)
 {
-	int most = load == STORE_CALM ? WAL_CALM_PAGES : WAL_BUSY_PAGES;
+	int most = wal_limit(s, load);
 	int64_t mono = clock_mono_us();
 	int in_wal = 0, done = 0, rc;
 
@@ -178,9 +193,11 @@ store_tend(struct store *s, enum store_load load, struct err *e)
 	if (s->index_is_bad && index_renew(s, e) != 0)
 		return -1;
 	write_out(s);
-	if (tend_rows(s, calm, e) < 0 || checkpoint(s, load, e) != 0)
+	if (tend_rows(s, load, e) < 0 || checkpoint(s, load, e) != 0)
 		return -1;
-	return retain_due(s, calm) || s->now.next_seq - 1 - s->now.indexed_to >= INDEX_LAG_MAX ? 1 : 0;
+	return retain_due(s, calm) || (calm && lay_due(s)) || s->now.next_seq - 1 - s->now.indexed_to >= INDEX_LAG_MAX
+	    ? 1
+	    : 0;
 }
 
 void

@@ -32,6 +32,17 @@ struct standing {
 	struct held kinds[KIND__MAX];
 };
 
+/* Where the round stands that lays events together: lay.h. Kept over a rollback, as the broom is. */
+struct round {
+	bool going;
+	bool fills; /* lays what fills no cluster, too */
+	int64_t from, filled_from; /* how far the index was when it, and when the last one that fills, began */
+	int64_t symbols; /* that it has looked at */
+	int64_t ended_us; /* monotonic */
+	char symbol[SYMBOL_MAX]; /* it goes on behind this one */
+	size_t symbol_n;
+};
+
 /* Where the sweep through the index by symbol stands: behind this row. Kept over a rollback, for what it left is met in the next round. */
 struct broom {
 	bool in_open; /* in by_symbol_open, else in by_symbol */
@@ -64,6 +75,7 @@ struct store {
 	int64_t indexed_us, tallied_us, swept_us, truncated_us, copied_us, aged_us; /* monotonic: when last done */
 	int64_t heard_us, checked_us; /* the same: the bell's peers, and a doubt of theirs that was none */
 	struct broom broom;
+	struct round round;
 	uint64_t seed; /* of hashes */
 	int64_t commits;
 	int commit_us[COMMITS_KEPT];

@@ -232,8 +232,10 @@ filters_reach_the_log(void **state)
 	made_log_sql(&f->log,
 	    "UPDATE events SET kind = 6, symbol = NULL, name = NULL, gap_from_us = received_us - 5000000 WHERE seq = "
 	    "995;"
-	    "UPDATE events SET kind = 5, severity = 4, component = 'C' WHERE seq = 994");
+	    "UPDATE events SET kind = 5, severity = 4, component = 'C' WHERE seq = 994;"
+	    "UPDATE kinds SET newest = 995 WHERE kind = 6");
 	assert_int_equal(nth(ask(f, 200, "/v1/gaps", ""), 0), 995);
+	assert_int_equal(json_array_size(json_object_get(ask(f, 200, "/v1/events", "limit=2"), "gaps")), 0);
 	assert_int_equal(json_array_size(json_object_get(ask(f, 200, "/v1/events", "limit=5"), "gaps")), 1);
 	assert_int_equal(
 	    json_array_size(json_object_get(ask(f, 200, "/v1/events", "limit=5&before=" MADE_EPOCH "-900"), "gaps")),
