@@ -254,9 +254,8 @@ scan(struct store *s, struct tally *t, int64_t to, struct err *e)
 /* ---- writing ---- */
 
 static int
-by_key(const void *a, const void *b)
+by_key(const struct cell *x, const struct cell *y)
 {
-	const struct cell *x = *(struct cell *const *)a, *y = *(struct cell *const *)b;
 	int d;
 
 	if (x->type != y->type)
@@ -276,6 +275,27 @@ by_key(const void *a, const void *b)
 	if ((d = text_cmp(x->a, y->a)) != 0 || (d = x->kind - y->kind) != 0 || (d = text_cmp(x->b, y->b)) != 0)
 		return d;
 	return text_cmp(x->c, y->c);
+}
+
+/* A cell with what decides most comparisons beside it: fifty thousand cells lie all over the memory. */
+struct ranked {
+	uint64_t rank;
+	struct cell *cell;
+};
+
+static uint64_t
+rank_of(const struct cell *x)
+{
+	/* Of roll-ups, of which there are few, only that they come last. */
+	return (uint64_t)x->type << 62 | (x->type == CELL_ROLLUP ? 0 : x->begin >> 2);
+}
+
+static int
+by_rank(const void *a, const void *b)
+{
+	const struct ranked *x = a, *y = b;
+
+	return x->rank != y->rank ? (x->rank < y->rank ? -1 : 1) : by_key(x->cell, y->cell);
 }
 
 static int
@@ -323,7 +343,7 @@ put_cell(struct store *s, const struct cell *x, struct err *e)
 static int
 put_cells(struct store *s, struct tally *t, struct err *e)
 {
-	struct cell **sorted = calloc(t->n + 1, sizeof(struct cell *));
+	struct ranked *sorted = calloc(t->n + 1, sizeof(*sorted));
 	size_t n = 0;
 	int rc = 0;
 
@@ -333,10 +353,10 @@ put_cells(struct store *s, struct tally *t, struct err *e)
 	}
 	for (size_t i = 0; i < t->n_chains; i++)
 		for (struct cell *x = t->chains[i]; x != NULL; x = x->next)
-			sorted[n++] = x;
-	qsort(sorted, n, sizeof(struct cell *), by_key);
+			sorted[n++] = (struct ranked){ rank_of(x), x };
+	qsort(sorted, n, sizeof(*sorted), by_rank);
 	for (size_t i = 0; rc == 0 && i < n; i++)
-		rc = put_cell(s, sorted[i], e);
+		rc = put_cell(s, sorted[i].cell, e);
 	free(sorted);
 	return rc;
 }
