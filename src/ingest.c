@@ -426,7 +426,7 @@ serve(struct ingest *in, struct err *e)
 		/* After a wait of no time it is as it was. */
 		calm = rc == 0 && (calm || !more);
 		if (ahead_wait(in->ahead, 0) == 0)
-			load = calm ? STORE_CALM : STORE_BUSY;
+			load = calm ? STORE_CALM : in->busy ? STORE_BUSY : STORE_STEADY;
 		more = tend(in, load, now_us);
 	}
 }

@@ -75,13 +75,14 @@ int store_alive(struct store *s, int64_t committed_us, struct err *e);
 /* How much there is to do beside what is put off. */
 enum store_load {
 	STORE_LOADED, /* messages wait */
-	STORE_BUSY, /* none waits, but one came a moment ago: more will */
+	STORE_BUSY, /* none waits, but many come */
+	STORE_STEADY, /* none waits, and few come; but one did a moment ago, and whoever waits for the next should not wait for us */
 	STORE_CALM,
 };
 
 /*
  * Deferred work in small steps: index tail, clusters (lay.h), tallies, retention, checkpoint, new peers of the bell. When calm all that is due gets done, else only
- * what must be (index behind by 20,000 or for 0.1 s, retention at its cap, WAL above 128 MiB; if no message waits, above 16 MiB). Returns 1 if more
+ * what must be (index behind by 20,000 or for 0.1 s, retention at its cap, WAL above 128 MiB; if no message waits, above 16 MiB, and 4 if few come). Returns 1 if more
  * is due at once, 0 if not, -1 on failure (retry later; nothing is lost). Call after each commit and at least once a second.
  */
 int store_tend(struct store *s, enum store_load load, struct err *e);

@@ -31,6 +31,7 @@
 #define WAL_MAX_PAGES ((128 << 20) / DB_PAGE_BYTES) /* where messages always wait */
 #define WAL_TRUNCATE_PAGES ((256 << 20) / DB_PAGE_BYTES)
 #define WRITE_OUT_PAGES ((4 << 20) / DB_PAGE_BYTES)
+#define WRITE_OUT_STEADY_PAGES ((512 << 10) / DB_PAGE_BYTES)
 #define COPY_EVERY_US 200000 /* a reader may hold pages: not for each of them again */
 #define INDEX_LAG_US \
 	100000 /* what readers look through is short unless a flood makes INDEX_LAG_MAX of it in this time */
@@ -53,7 +54,7 @@ tend_rows(struct store *s, enum store_load load, struct err *e)
 	bool tally = head > s->now.tallied_to && mono - s->tallied_us >= TALLIES_EVERY_US;
 	bool sweep = mono - s->swept_us >= SWEEP_EVERY_US;
 	/* In a steady flow a piece with each run of the index, for a calm may never come: 64 events in 0.1 s, some 0.3 ms. */
-	bool lay = (calm || (index && load == STORE_BUSY)) && lay_due(s);
+	bool lay = (calm || (index && load != STORE_LOADED)) && lay_due(s);
 	/* Together with the index: both touch the same pages, which so are written once. */
 	bool retain = retain_due(s, calm) || (index && !calm && retain_soon(s));
 	struct err why = { .code = ERR_NONE };
@@ -85,14 +86,15 @@ tend_rows(struct store *s, enum store_load load, struct err *e)
  * flow 20 to 50 ms every 32,768 events, a tenth of the store thread's time. No lock of SQLite's is on the WAL's own file, so none is lost by the close().
  */
 static void
-write_out(struct store *s)
+write_out(struct store *s, enum store_load load)
 {
+	int least = load == STORE_STEADY ? WRITE_OUT_STEADY_PAGES : WRITE_OUT_PAGES;
 	char path[PATH_MAX + 8];
 	int fd;
 
 	if (s->wal_pages < s->written_pages)
 		s->written_pages = 0; /* it began again */
-	if (s->wal_pages - s->written_pages < WRITE_OUT_PAGES)
+	if (s->wal_pages - s->written_pages < least)
 		return;
 	s->written_pages = s->wal_pages;
 	snprintf(path, sizeof(path), "%s-wal", s->path);
@@ -107,6 +109,8 @@ write_out(struct store *s)
 static int
 wal_limit(const struct store *s, enum store_load load)
 {
+	if (load == STORE_STEADY)
+		return WAL_CALM_PAGES;
 	if (load != STORE_CALM)
 		return WAL_BUSY_PAGES;
 	return !lay_due(s) && clock_real_us() - s->now.last_received_us >= IDLE_US ? WAL_IDLE_PAGES : WAL_CALM_PAGES;
@@ -192,7 +196,7 @@ store_tend(struct store *s, enum store_load load, struct err *e)
 		return recover_replace(s, e);
 	if (s->index_is_bad && index_renew(s, e) != 0)
 		return -1;
-	write_out(s);
+	write_out(s, load);
 	if (tend_rows(s, load, e) < 0 || checkpoint(s, load, e) != 0)
 		return -1;
 	return retain_due(s, calm) || (calm && lay_due(s)) || s->now.next_seq - 1 - s->now.indexed_to >= INDEX_LAG_MAX
