@@ -12,22 +12,9 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "event/body.h"
+#include "tempo.h"
 
-#define COMMIT_PAUSE_US 3000 /* a busy log commits no more often: fewer, larger batches cost less */
-/*
- * Less after a small batch. A log is busy when this many messages come in this time, which is 2,000 a second: with less to do it commits each at
- * once, also those that wait because something else took long (with a pause whoever came behind them waited, too).
- */
-#define COMMIT_PAUSE_PER_MESSAGE_US 500
-#define BUSY_MESSAGES 200
-#define BUSY_WINDOW_US 100000
 #define TEND_INTERVAL_MS 1000
-/*
- * It is calm when nothing has come for so long. Until then what is put off waits although the queue is empty for the moment: at 1,000 messages a
- * second it is after every commit, an index run of one event writes as many pages as that event did, and the streams' workers, woken by the commit,
- * have one core less meanwhile.
- */
-#define CALM_MS 100
 #define ALIVE_INTERVAL_US 5000000
 #define GAP_CHANNELS_MAX 256
 #define REJECTS_A_MINUTE 10 /* logged; all are counted, and the newest kept */
@@ -51,8 +38,7 @@ struct ingest {
 	struct log_limit slow_limit;
 	int64_t last_commit_us; /* monotonic */
 	int64_t commit_pause_us; /* before the next one */
-	int64_t window_us, window_messages; /* since when they are counted; see BUSY_MESSAGES */
-	bool busy; /* by the last window */
+	struct tempo tempo;
 	int64_t last_alive_us; /* the same: when the log last learned that we live */
 	int64_t last_received_us; /* of the batch's newest item */
 	int64_t retry_ms;
@@ -301,23 +287,6 @@ pause_before_retry(struct ingest *in)
 	in->retry_ms = in->retry_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : in->retry_ms * 2;
 }
 
-/* How long after the batch that has just been committed the next one may be. */
-static void
-set_pause(struct ingest *in)
-{
-	in->window_messages += in->n_received;
-	if (in->last_commit_us - in->window_us >= BUSY_WINDOW_US) {
-		int64_t most = BUSY_MESSAGES * (in->last_commit_us - in->window_us) / BUSY_WINDOW_US;
-
-		in->busy = in->window_messages >= most;
-		in->window_us = in->last_commit_us;
-		in->window_messages = 0;
-	}
-	in->commit_pause_us = in->busy ? (int64_t)in->n_received * COMMIT_PAUSE_PER_MESSAGE_US : 0;
-	if (in->commit_pause_us > COMMIT_PAUSE_US)
-		in->commit_pause_us = COMMIT_PAUSE_US;
-}
-
 /* What the batch that has just been committed took. */
 static void
 note_commit(struct ingest *in, int64_t took_us)
@@ -348,7 +317,7 @@ run_batch(struct ingest *in)
 	if (store_commit(in->store, in->last_received_us, &e) != 0)
 		goto failed;
 	in->last_commit_us = in->last_alive_us = clock_mono_us();
-	set_pause(in);
+	in->commit_pause_us = tempo_committed(&in->tempo, in->last_commit_us, in->n_received);
 	note_commit(in, in->last_commit_us - begin_us);
 	ahead_release(in->ahead);
 	note_result(in, NULL);
@@ -409,12 +378,10 @@ given_up(struct ingest *in)
 static int
 serve(struct ingest *in, struct err *e)
 {
-	bool more = false, calm = false;
-
 	for (;;) {
-		enum store_load load = STORE_LOADED;
+		enum store_load load;
 		int64_t now_us;
-		int rc = ahead_wait(in->ahead, more ? 0 : calm ? TEND_INTERVAL_MS : CALM_MS);
+		int rc = ahead_wait(in->ahead, tempo_wait_ms(&in->tempo, TEND_INTERVAL_MS));
 
 		if (rc < 0)
 			return 0;
@@ -423,11 +390,8 @@ serve(struct ingest *in, struct err *e)
 			return -1;
 		}
 		now_us = clock_real_us();
-		/* After a wait of no time it is as it was. */
-		calm = rc == 0 && (calm || !more);
-		if (ahead_wait(in->ahead, 0) == 0)
-			load = calm ? STORE_CALM : in->busy ? STORE_BUSY : STORE_STEADY;
-		more = tend(in, load, now_us);
+		load = tempo_load(&in->tempo, rc > 0, ahead_wait(in->ahead, 0) == 0);
+		in->tempo.more = tend(in, load, now_us);
 	}
 }
 
