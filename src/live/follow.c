@@ -241,8 +241,8 @@ follow_turn(struct follow *f, int64_t now_us)
 	f->look_us = now_us + (f->bell >= 0 ? LOOK_WITH_BELL_US : LOOK_US);
 	if (!f->rung && f->news.len > 0) {
 		tell_news(f);
-		if (!f->rung)
-			return false;
+		/* What is missing is read next turn, which is due at once: those who wait are served what was told first. */
+		return f->rung;
 	}
 	if (!f->rung && !changed(f))
 		return false;

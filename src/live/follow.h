@@ -24,7 +24,10 @@ struct follow_to {
 	int (*row)(void *arg, struct reader *r, const struct row_key *key, struct err *e);
 	/* A new row, whole. */
 	void (*event)(void *arg, const struct event *ev, struct text body);
-	/* Every row up to `head` was given; the first commit that brought some of them was done at `committed_us` (clock_mono_us); 0: not known, since no bell told. */
+	/*
+	 * Every row up to `head` was given; the first commit that brought some of them was done at `committed_us` (clock_mono_us); 0: not known,
+	 * since no bell told. Once a turn at most, and the last thing told in it: whoever waits is to be served before the next turn.
+	 */
 	void (*advance)(void *arg, int64_t head, int64_t committed_us);
 	/* The log has not been readable for a second; the next thing told is a start. */
 	void (*lost)(void *arg, const struct err *why);

@@ -248,6 +248,7 @@ hub_start(struct hub *h, const struct snapshot *snap)
 {
 	memcpy(h->epoch, snap->epoch, sizeof(h->epoch));
 	h->from = h->to = snap->head;
+	h->unserved = false;
 	h->gap = snap->newest[KIND_GAP];
 	ring_clear(&h->ring, snap->head);
 	for (size_t i = 0; i < h->topics_size; i++)
@@ -422,8 +423,11 @@ hub_event(struct hub *h, const struct event *ev, struct text body)
 void
 hub_advance(struct hub *h, int64_t head)
 {
-	h->from = h->to;
+	/* Clients are put back to `from`: never past rows that they were not served. */
+	if (!h->unserved)
+		h->from = h->to;
 	h->to = head;
+	h->unserved = h->dirty != NULL;
 }
 
 struct view *
@@ -442,6 +446,7 @@ void
 hub_turn_done(struct hub *h)
 {
 	h->n_hits = 0;
+	h->unserved = false;
 	if (h->hits_size > HITS_KEPT) {
 		free(h->hits);
 		h->hits = NULL;

@@ -27,6 +27,7 @@ struct hit {
 struct hub {
 	char epoch[16]; /* empty: nothing is followed yet */
 	int64_t from, to; /* the present turn went from one to the other; every row up to `to` has been looked at */
+	bool unserved; /* something came for somebody in it, and hub_turn_done() was not called since */
 	int64_t gap; /* the newest gap that was seen */
 	struct ring ring;
 	uint64_t seed, last_view;
@@ -62,7 +63,7 @@ int hub_row(struct hub *h, struct reader *r, const struct row_key *key, struct e
 /* The same of one that is there already. */
 void hub_event(struct hub *h, const struct event *ev, struct text body);
 
-/* The turn's rows have all been told. */
+/* The turn's rows have all been told. A turn whose views were not all taken, to hub_turn_done(), and the next one count as one. */
 void hub_advance(struct hub *h, int64_t head);
 
 /* A view that something came for, taken off the list; NULL: no more. Its hits stay until hub_turn_done(). */

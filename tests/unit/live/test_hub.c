@@ -452,6 +452,37 @@ add_one(const char *symbol)
 	    (long long)end, symbol, (long long)end, (long long)end + 1);
 }
 
+/* A turn that was not served yet and the next are one: whoever is put back to where it began lacks nothing. */
+static void
+test_what_was_not_served_is_not_passed(void **state)
+{
+	struct filter f = FILTER_INIT;
+	struct view_form form = { .ask = TEXT("") };
+	struct view *v;
+
+	(void)state;
+	open_all(1u << 16);
+	f.symbols = (struct text_set){ symbol_names, 1 };
+	v = join(&f, &form);
+	add_one("S1");
+	take_turn();
+	assert_int_equal(hub.from, 20);
+	add_one("S0");
+	take_turn();
+	add_one("S1");
+	take_turn();
+	assert_int_equal(hub.from, 21);
+	assert_int_equal(hub.to, 23);
+	assert_ptr_equal(hub_next_dirty(&hub), v);
+	assert_null(hub_next_dirty(&hub));
+	hub_turn_done(&hub);
+	add_one("S1");
+	take_turn();
+	assert_int_equal(hub.from, 23);
+	hub_leave(&hub, v);
+	close_all();
+}
+
 /* A symbol that nobody waited for in between has a new chain: its old entries do not lead to the new ones. */
 static void
 test_a_chain_that_was_broken_off(void **state)
@@ -529,6 +560,7 @@ main(void)
 		cmocka_unit_test(test_terms_keep_everything),
 		cmocka_unit_test(test_keys_are_whole),
 		cmocka_unit_test(test_only_what_is_wanted_is_kept),
+		cmocka_unit_test(test_what_was_not_served_is_not_passed),
 		cmocka_unit_test(test_a_chain_that_was_broken_off),
 		cmocka_unit_test(test_pieces_are_shared),
 	};

@@ -19,7 +19,9 @@
 #include "base/clock.h"
 #include "live/client.h"
 #include "live/crowd.h"
+#include "live/follow.h"
 #include "live/serve.h"
+#include "store/bell.h"
 
 #define CROWD (FLIGHT_MAX * 2)
 #define NOW_US 1000000 /* long ago for the clock: every call serves one */
@@ -34,6 +36,7 @@ static int epoll;
 static int web[CROWD + 1]; /* the web server's ends */
 static int n_web, n_gone;
 static int to_drain; /* while an answer is made; -1: none */
+static int64_t answered_after; /* by the newest answer */
 static void drain(int fd);
 
 static void
@@ -51,8 +54,8 @@ render(void *arg, struct text ask, const char *epoch, int64_t after, int64_t che
 	(void)arg;
 	(void)ask;
 	(void)epoch;
-	(void)after;
 	(void)checked;
+	answered_after = after;
 	buf_add_text(out, TEXT("the answer"));
 	if (to_drain >= 0)
 		drain(to_drain);
@@ -349,6 +352,176 @@ test_what_lands_meanwhile_is_seen(void **state)
 	assert_true(waiting(web[FLIGHT_MAX]) > before);
 }
 
+/* ---- what comes with the bell, as live.c hands it on ---- */
+
+static struct follow follow;
+static struct bell *bell;
+
+static void
+on_start(void *arg, const struct snapshot *snap)
+{
+	(void)arg;
+	serve_start(&serve, snap, 1);
+	hub_start(&hub, snap);
+}
+
+static int
+on_row(void *arg, struct reader *r, const struct row_key *key, struct err *e)
+{
+	(void)arg;
+	return hub_row(&hub, r, key, e);
+}
+
+static void
+on_event(void *arg, const struct event *ev, struct text body)
+{
+	(void)arg;
+	hub_event(&hub, ev, body);
+}
+
+static void
+on_advance(void *arg, int64_t head, int64_t committed_us)
+{
+	(void)arg;
+	(void)committed_us;
+	hub_advance(&hub, head);
+}
+
+static void
+on_lost(void *arg, const struct err *why)
+{
+	(void)arg;
+	fail_msg("lost: %s", why->text);
+}
+
+static void
+hear(void)
+{
+	struct follow_to to = { on_start, on_row, on_event, on_advance, on_lost, NULL };
+	struct err e;
+
+	assert_int_equal(follow_init(&follow, made.dir, made.dir, &to, &e), 0);
+	bell = bell_open(follow.bell_path, &e);
+	assert_non_null(bell);
+	assert_true(follow_connect(&follow, NOW_US));
+	assert_false(follow_turn(&follow, NOW_US));
+	bell_accept(bell);
+}
+
+static void
+commit(long long seq, const char *symbol, bool rings)
+{
+	struct bell_ring ring = { .epoch = MADE_EPOCH, .after = seq - 1, .head = seq };
+	struct event ev = EVENT_INIT;
+	struct buf news = { 0 };
+	char body[32];
+
+	snprintf(body, sizeof(body), "{\"n\":%lld}", seq);
+	made_log_sql(&made,
+	    "INSERT INTO events VALUES (%lld, 0, '%s', 'doji', '1min', 1, NULL, 0, NULL, NULL, 'c', 0, 0, 1, 0, 0, "
+	    "'%s'); UPDATE log SET next_seq = %lld",
+	    seq, symbol, body, seq + 1);
+	ev.seq = seq;
+	ev.symbol = text_of(symbol);
+	ev.name = TEXT("doji");
+	news_add(&news, &ev, text_of(body));
+	if (rings)
+		bell_ring(bell, &ring, buf_text(&news));
+	buf_fini(&news);
+}
+
+/* One that has everything that there is and waits for more of `symbol`. */
+static struct client *
+join_for(const char *symbol, bool waiter, uint16_t batch_ms)
+{
+	struct live_request *req = calloc(1, sizeof(*req));
+	struct view_form form = { .ask = TEXT(""), .waiter = waiter, .batch = batch_ms > 0 };
+	struct text item = text_of(symbol);
+	struct filter f = FILTER_INIT;
+	int pair[2], size = 4096;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+	setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	web[n_web++] = pair[0];
+	f.symbols = (struct text_set){ &item, 1 };
+	view_key(&req->key, &f, &form);
+	snprintf(req->epoch, sizeof(req->epoch), MADE_EPOCH);
+	req->fd = pair[1];
+	req->request_id = 1;
+	req->after = req->checked = EVENTS;
+	req->waiter = waiter;
+	req->pause_ms = batch_ms;
+	req->lasts_ms = req->heartbeat_ms = 600000;
+	serve_join(&serve, req, NOW_US);
+	return serve.all;
+}
+
+static void
+fill(const struct client *c)
+{
+	static const char junk[512];
+
+	while (send(c->fd, junk, sizeof(junk), MSG_DONTWAIT) > 0)
+		continue;
+	while (send(c->fd, junk, 1, MSG_DONTWAIT) > 0)
+		continue;
+}
+
+/* How often `what` is in what has come. */
+static int
+count_in(int fd, const char *what)
+{
+	static char bytes[65536];
+	ssize_t n = read(fd, bytes, sizeof(bytes));
+	int times = 0;
+
+	assert_true(n > 0);
+	for (const char *at = bytes; (at = memmem(at, (size_t)(bytes + n - at), what, strlen(what))) != NULL; at++)
+		times++;
+	return times;
+}
+
+/* Everybody is served what came before the log is read for what came meanwhile. */
+static void
+test_what_is_told_is_served_before_the_next_turn(void **state)
+{
+	int64_t now_us = NOW_US + 10000;
+	struct client *full;
+
+	(void)state;
+	hear();
+	join_for("A", true, 0);
+	join_for("A", false, 1);
+	join_for("A", false, 0);
+	full = join_for("A", false, 0);
+	serve_all();
+	for (const struct client *c = serve.all; c != NULL; c = c->all_next)
+		assert_int_equal(c->state, CLIENT_LIVE);
+	fill(full);
+	/* Two wait, so a third may have been dropped; and there is one. */
+	commit(EVENTS + 1, "A", true);
+	commit(EVENTS + 2, "B", true);
+	commit(EVENTS + 3, "B", false);
+	follow_heard(&follow);
+	while (follow_due_us(&follow) == 0) {
+		follow_turn(&follow, now_us);
+		serve_turn(&serve, now_us);
+	}
+	assert_int_equal(hub.to, EVENTS + 3);
+	serve_all();
+	assert_int_equal(n_gone, 1);
+	assert_int_equal(answered_after, EVENTS);
+	assert_int_equal(count_in(web[1], "{\"n\":101}"), 1);
+	assert_int_equal(count_in(web[2], "{\"n\":101}"), 1);
+	assert_int_equal(full->state, CLIENT_BLOCKED);
+	drain(web[3]);
+	serve_event(&serve, full, EPOLLOUT, now_us);
+	serve_all();
+	assert_int_equal(count_in(web[3], "{\"n\":101}"), 1);
+	follow_fini(&follow);
+	bell_close(bell);
+}
+
 int
 main(void)
 {
@@ -360,6 +533,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_what_matches_nothing_is_not_under_way, setup_long, teardown),
 		cmocka_unit_test_setup_teardown(test_waiters_pass_what_is_under_way, setup_long, teardown),
 		cmocka_unit_test_setup_teardown(test_what_lands_meanwhile_is_seen, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_what_is_told_is_served_before_the_next_turn, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
