@@ -231,6 +231,12 @@ failed(struct follow *f, int64_t now_us, const struct err *why)
 	}
 }
 
+static int64_t
+next_look_us(const struct follow *f, int64_t now_us)
+{
+	return now_us + (f->bell >= 0 ? LOOK_WITH_BELL_US : LOOK_US);
+}
+
 bool
 follow_turn(struct follow *f, int64_t now_us)
 {
@@ -238,12 +244,17 @@ follow_turn(struct follow *f, int64_t now_us)
 	struct err e;
 	int rc = -1;
 
-	f->look_us = now_us + (f->bell >= 0 ? LOOK_WITH_BELL_US : LOOK_US);
 	if (!f->rung && f->news.len > 0) {
 		tell_news(f);
+		/* A look that failed is tried again in its time: only that shows that the log can be read, whatever the bell brings. */
+		if (f->failing_us == 0)
+			f->look_us = next_look_us(f, now_us);
+		else
+			f->rung |= now_us >= f->look_us;
 		/* What is missing is read next turn, which is due at once: those who wait are served what was told first. */
 		return f->rung;
 	}
+	f->look_us = next_look_us(f, now_us);
 	if (!f->rung && !changed(f))
 		return false;
 	f->rung = f->more = false;
