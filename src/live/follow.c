@@ -196,8 +196,8 @@ tell_news(struct follow *f)
 		f->to.event(f->to.arg, &ev, body);
 		told = ev.seq;
 	}
-	f->head = rc == 0 ? f->news_to : told;
-	f->rung = rc != 0 || f->more;
+	f->rung = rc != 0 || told != f->news_to || f->more;
+	f->head = told;
 	f->more = false;
 	f->to.advance(f->to.arg, f->head, f->committed_us);
 	f->committed_us = 0;

@@ -440,6 +440,16 @@ test_news_that_make_no_sense(void **state)
 	bell_ring(bell, &ring, buf_text(&rows));
 	heard_and_turn_twice();
 	assert_told("to 13\n14 2 A 0 {}\nto 14\n");
+	/* Fewer rows than they are said to be. */
+	add_events(15, 16);
+	buf_clear(&rows);
+	ev.seq = 15;
+	news_add(&rows, &ev, TEXT("{b}"));
+	ring.after = 14;
+	ring.head = 16;
+	bell_ring(bell, &ring, buf_text(&rows));
+	heard_and_turn_twice();
+	assert_told("came 15 2  {b}\nto 15\n16 1 A 0 {}\nto 16\n");
 	silence();
 }
 
