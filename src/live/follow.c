@@ -129,6 +129,10 @@ follow_due_us(const struct follow *f)
 void
 follow_stop(struct follow *f)
 {
+	/* Every row would be sent here, by the thread that commits. */
+	if (f->bell >= 0)
+		f->connect_us = 0;
+	drop_bell(f);
 	f->following = false;
 	f->committed_us = 0;
 	f->look_us = 0;

@@ -77,7 +77,7 @@ bool follow_turn(struct follow *f, int64_t now_us);
 /* Whether the last turn left nothing of the log untold. */
 bool follow_at_head(const struct follow *f);
 
-/* Nobody wants to know any more: the next turn starts anew. */
+/* Nobody wants to know any more: the bell is left (follow_connect() takes it again at once), and the next turn starts anew. */
 void follow_stop(struct follow *f);
 
 #endif

@@ -375,6 +375,36 @@ test_news(void **state)
 	silence();
 }
 
+/* Nothing is sent to who does not want it; who wants it again need not wait. */
+static void
+test_stopped_leaves_the_bell(void **state)
+{
+	(void)state;
+	hear();
+	assert_int_equal(bell_peers(bell), 1);
+	follow_stop(&f);
+	assert_int_equal(f.bell, -1);
+	ring_with(MADE_EPOCH, 10, 11);
+	assert_int_equal(bell_peers(bell), 0);
+	add_events(11, 11);
+	assert_true(follow_connect(&f, now_us));
+	assert_false(follow_turn(&f, now_us));
+	assert_told("start " MADE_EPOCH " 11\n");
+	add_events(12, 12);
+	ring_with(MADE_EPOCH, 11, 12);
+	heard_and_turn();
+	assert_told("came 12 2 B {b}\nto 12\n");
+	/* Where there is none it is not tried more often for that. */
+	silence();
+	follow_heard(&f);
+	now_us += 300000;
+	assert_false(follow_connect(&f, now_us));
+	follow_stop(&f);
+	bell = bell_open(f.bell_path, NULL);
+	assert_false(follow_connect(&f, now_us));
+	silence();
+}
+
 /* Whatever lacks something before it, or is not ours, is read from the log. */
 static void
 test_news_that_are_not_next(void **state)
@@ -530,6 +560,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_stopped, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bell, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_news, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_stopped_leaves_the_bell, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_news_that_are_not_next, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_news_dropped_behind, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_news_that_make_no_sense, setup, teardown),
