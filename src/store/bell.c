@@ -157,16 +157,19 @@ hear_peers(struct bell *b)
 void
 bell_accept(struct bell *b)
 {
-	int fd;
+	int fd, size = BELL_BUFFER;
 
 	while ((fd = accept4(b->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
 		if (b->n == BELL_PEERS_MAX)
 			hear_peers(b);
 		/* One too many finds its bell gone and polls. */
-		if (b->n == BELL_PEERS_MAX)
+		if (b->n == BELL_PEERS_MAX) {
 			close(fd);
-		else
-			b->peers[b->n++] = fd;
+			continue;
+		}
+		/* A system may grant less: see bell_read(). */
+		(void)!setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+		b->peers[b->n++] = fd;
 	}
 }
 

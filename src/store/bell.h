@@ -19,6 +19,7 @@
 #define BELL_BYTES_MAX NEWS_BYTES_MAX
 #define BELL_FILE "bell" /* in paths.run_dir */
 #define BELL_PEERS_MAX 1024
+#define BELL_BUFFER (2 * BELL_BYTES_MAX) /* asked for, for each peer; the kernel doubles it */
 
 struct bell_ring {
 	char epoch[16];
@@ -43,7 +44,8 @@ bool bell_doubted(struct bell *b);
 int bell_connect(const char *path, struct err *e);
 /*
  * The oldest ring that waits. 1: *ring, and *rows (none: absent) in `bytes`, which has room for BELL_BYTES_MAX; 0: none waits; -1: the bell is gone.
- * A ring may have been dropped behind the last of several that wait, but not behind one that waits alone: a buffer takes two at least.
+ * A ring may have been dropped behind the last of several that wait, but not behind one that waits alone: a buffer takes two at least. Where a
+ * system does not grant BELL_BUFFER, or has no memory, that may happen too; whoever relies on it still looks at the log after a second of silence.
  */
 int bell_read(int fd, struct bell_ring *ring, char *bytes, struct text *rows);
 /* Tells the subscriber that the log cannot be read. Never blocks, and may be lost: say it again while it is so. */

@@ -83,21 +83,40 @@ test_rings(void **state)
 	assert_int_equal(access(path, F_OK), -1);
 }
 
-/* Of the bell's ends of its connections. */
-static void
+/* Of the bell's ends of its connections; the largest there was. */
+static int
 shrink_buffers(void)
 {
-	int small = 4096, n = 0;
+	int small = 4096, n = 0, most = 0;
 
 	for (int fd = 3; fd < 64; fd++) {
 		struct sockaddr_un at = { .sun_family = AF_UNSPEC };
-		socklen_t size = sizeof(at);
+		socklen_t size = sizeof(at), int_size = sizeof(int);
+		int had;
 
-		if (getsockname(fd, (struct sockaddr *)&at, &size) == 0 && at.sun_family == AF_UNIX &&
-		    strcmp(at.sun_path, path) == 0 && setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)) == 0)
-			n++;
+		if (getsockname(fd, (struct sockaddr *)&at, &size) != 0 || at.sun_family != AF_UNIX ||
+		    strcmp(at.sun_path, path) != 0)
+			continue;
+		assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &had, &int_size), 0);
+		assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
+		most = had > most ? had : most;
+		n++;
 	}
 	assert_int_equal(n, 2); /* one of them is who listens */
+	return most;
+}
+
+/* What a socket has that asked for BELL_BUFFER. */
+static int
+buffer_to_be_had(void)
+{
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0), size = BELL_BUFFER;
+	socklen_t int_size = sizeof(int);
+
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)), 0);
+	assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, &int_size), 0);
+	close(fd);
+	return size;
 }
 
 /* Two that are as large as can be fit, or follow.c would not know that some are missing behind one that waits alone. */
@@ -121,7 +140,7 @@ test_large_rings(void **state)
 	}
 	assert_in_range(n, 2, 99);
 	/* Where such a buffer cannot be had, the ring at least. */
-	shrink_buffers();
+	assert_true(shrink_buffers() >= buffer_to_be_had());
 	rows = (struct text){ bytes, sizeof(bytes) };
 	bell_ring(b, &ring, rows);
 	assert_int_equal(bell_peers(b), 1);
