@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "event/kinds.h"
 #include "live/positions.h"
+#include "live/recent.h"
 
 #define PATTERNS KIND_BIT(KIND_PATTERN)
 #define INDICATORS KIND_BIT(KIND_INDICATOR)
@@ -228,6 +229,72 @@ test_bounded(void **state)
 	assert_int_equal(ask(PATTERNS, "S0", false, missing, &at), 0);
 }
 
+static int64_t seqs[3];
+
+static int64_t
+recall(const char *symbol, unsigned of_kinds, int64_t above, int64_t upto)
+{
+	return positions_recall(p, "aaaaaaaa", text_of(symbol), of_kinds, above, &upto, seqs, 3);
+}
+
+static void
+test_places_by_heart(void **state)
+{
+	int64_t upto = 20;
+
+	(void)state;
+	assert_int_equal(recall("AAPL", PATTERNS, 10, 20), -1);
+	assert_int_equal(woken, 1);
+	assert_true(positions_asked_us(p) > 0);
+	start("aaaaaaaa", 10);
+	row(11, KIND_PATTERN, "AAPL", 0);
+	row(12, KIND_PATTERN, "MSFT", 0);
+	row(13, KIND_INDICATOR, "AAPL", 11);
+	row(13, KIND_INDICATOR, "AAPL", 11);
+	row(15, KIND_PATTERN, "AAPL", 0);
+	assert_int_equal(recall("AAPL", PATTERNS | INDICATORS, 10, 20), 3);
+	assert_int_equal(seqs[0], 15);
+	assert_int_equal(seqs[1], 13);
+	assert_int_equal(seqs[2], 11);
+	assert_int_equal(recall("AAPL", PATTERNS, 11, 20), 1);
+	assert_int_equal(recall("AAPL", PATTERNS, 10, 14), 1);
+	assert_int_equal(seqs[0], 11);
+	assert_int_equal(recall("TSLA", PATTERNS, 10, 20), 0);
+	/* Before the beginning it knows nothing, and of no other log. */
+	assert_int_equal(recall("AAPL", PATTERNS, 9, 20), -1);
+	assert_int_equal(positions_recall(p, "bbbbbbbb", TEXT("AAPL"), PATTERNS, 10, &upto, seqs, 3), -1);
+	/* It says how far it has come, also over what has no symbol. */
+	assert_int_equal(positions_recall(p, "aaaaaaaa", TEXT("AAPL"), PATTERNS, 10, &upto, seqs, 1), 2);
+	assert_int_equal(upto, 15);
+	upto = 20;
+	positions_advance(p, 18);
+	assert_int_equal(positions_recall(p, "aaaaaaaa", TEXT("AAPL"), 0, 10, &upto, NULL, 0), 0);
+	assert_int_equal(upto, 18);
+	positions_stop(p);
+	assert_int_equal(recall("AAPL", PATTERNS, 10, 20), -1);
+}
+
+/* The oldest are forgotten, and it says so. */
+static void
+test_places_are_bounded(void **state)
+{
+	(void)state;
+	start("aaaaaaaa", 0);
+	for (int i = 1; i <= RECENT_PLACES; i++)
+		row(i, KIND_PATTERN, i % 2 ? "AAPL" : "MSFT", 0);
+	assert_int_equal(recall("AAPL", PATTERNS, 0, INT64_MAX), RECENT_PLACES / 2);
+	assert_int_equal(seqs[0], RECENT_PLACES - 1);
+	row(RECENT_PLACES + 1, KIND_PATTERN, "TSLA", 0);
+	assert_int_equal(recall("AAPL", PATTERNS, 0, INT64_MAX), -1);
+	assert_int_equal(recall("AAPL", PATTERNS, 1, INT64_MAX), RECENT_PLACES / 2 - 1);
+	assert_int_equal(recall("TSLA", PATTERNS, 1, INT64_MAX), 1);
+	/* Anew it begins with nothing. */
+	start("aaaaaaaa", RECENT_PLACES + 1);
+	assert_int_equal(recall("AAPL", PATTERNS, RECENT_PLACES + 1, INT64_MAX), 0);
+	row(RECENT_PLACES + 2, KIND_PATTERN, "AAPL", 0);
+	assert_int_equal(recall("AAPL", PATTERNS, RECENT_PLACES + 1, INT64_MAX), 1);
+}
+
 static void
 test_kinds_with_symbols(void **state)
 {
@@ -247,6 +314,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_forgetting, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_behind, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bounded, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_places_by_heart, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_places_are_bounded, setup, teardown),
 		cmocka_unit_test(test_kinds_with_symbols),
 	};
 
