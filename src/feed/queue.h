@@ -47,7 +47,7 @@ int queue_wait(struct queue *q, int timeout_ms);
 bool queue_next(struct queue *q, struct item *item);
 void queue_release(struct queue *q); /* gives back all that was looked at */
 
-/* How far was looked: to give that much back later, whatever was looked at since. In the order in which they were made; none is good after queue_release(). */
+/* How far was looked: to give that much back later, whatever was looked at since. In the order in which they were made, each once; none is good after queue_release(), nor when nothing was looked at since the one before. */
 struct queue_mark {
 	size_t at, bytes; /* bytes and items since the queue was made */
 	int64_t items;
