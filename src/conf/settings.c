@@ -62,7 +62,7 @@ const struct setting_info settings[SETTING__MAX] = {
 	[SETTING_SUBSCRIBER_BATCH_MAX]       = { "subscriber", "batch_max",      TYPE_NUMBER,   1,       100000,      "2000",                     SUB,         NULL,    "At most this many messages in one commit." },
 
 	[SETTING_RETENTION_EVENTS]           = { "retention", "events",          TYPE_NUMBER,   0,       INT64_MAX,   "1000000",                  BOTH | LIVE, NULL,    "Keep at most this many events of all kinds together; the oldest go first. 0: no limit." },
-	[SETTING_RETENTION_BYTES]            = { "retention", "bytes",           TYPE_SIZE,     0,       1024 * TIB,  "1GiB",                     BOTH | LIVE, NULL,    "Keep at most this much JSON text of all kinds together (the file is about 1.6 times that). 0: no limit." },
+	[SETTING_RETENTION_BYTES]            = { "retention", "bytes",           TYPE_SIZE,     0,       1024 * TIB,  "1GiB",                     BOTH | LIVE, NULL,    "Keep at most this much JSON text of all kinds together (the file is about 1.6 times that, and has up to 40 KB more for each symbol). 0: no limit." },
 	[SETTING_RETENTION_AGE]              = { "retention", "age",             TYPE_DURATION, 0,       36500 * DAY, "7d",                       BOTH | LIVE, NULL,    "Keep events this long, unless their kind has an age of its own. 0: no limit." },
 	RETENTION_ROWS(PATTERN,   "pattern",   "0"),
 	RETENTION_ROWS(INDICATOR, "indicator", "0"),

@@ -110,16 +110,20 @@ pause_ms(struct subscription *s, int64_t opened_us)
 /*
  * Redis cuts off whoever lags by 32 MB, and on a machine that is busy with storing the flood this thread, which needs a tenth of a core, would
  * come too late: of 1,000,000 messages flat out on two cores half were lost without this. As a real-time thread it runs as soon as there is something to read; at
- * a mere nice -10 it still waited its turn, a fifth of the time, and some floods were lost. It sleeps whenever it has read all there is, and the kernel leaves others a twentieth of the
- * time whatever comes. Where neither is permitted (LimitRTPRIO=, LimitNICE=) everything works, but for such floods.
+ * a mere nice -10 it still waited its turn, a fifth of the time, and some floods were lost. It sleeps whenever it has read all there is, and reading costs less than publishing does;
+ * should it never sleep, the kernel leaves others a twentieth of the time (kernel.sched_rt_runtime_us). Threads that it starts, the resolver's, are usual ones. Where
+ * neither is permitted (LimitRTPRIO=, LimitNICE=) everything works, but for such floods.
  */
 static void
 go_first(void)
 {
 	const struct sched_param lowest = { .sched_priority = 1 };
+	const char *got = "real-time";
 
-	if (pthread_setschedparam(pthread_self(), SCHED_RR, &lowest) != 0)
-		setpriority(PRIO_PROCESS, (id_t)gettid(), RECEIVE_NICE);
+	/* 0: this thread, not the process: sched_setscheduler(2). */
+	if (sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &lowest) != 0)
+		got = setpriority(PRIO_PROCESS, (id_t)gettid(), RECEIVE_NICE) == 0 ? "nice" : "usual";
+	log_event(LOG_LEVEL_INFO, "receive_thread", log_str("scheduling", got));
 }
 
 static void *

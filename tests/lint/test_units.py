@@ -28,6 +28,33 @@ def test_the_service_is_hardened(units, name):
     assert exposure <= EXPOSURE_MAX, said
 
 
+def allowed_calls(unit):
+    """The system calls that the SystemCallFilter= lines leave, in their order; sets as systemd has them."""
+    sets, name = {}, None
+    for line in run("systemd-analyze", "--no-pager", "syscall-filter").splitlines():
+        if line.startswith("@"):
+            name = line.strip()
+            sets[name] = set()
+        elif name and line.strip() and not line.strip().startswith("#"):
+            sets[name].add(line.strip())
+
+    def expand(word):
+        return set().union(*map(expand, sets[word])) if word.startswith("@") else {word}
+
+    calls = set()
+    for line in re.findall(r"^SystemCallFilter=(.*)", unit, re.M):
+        named = set().union(*map(expand, line.lstrip("~").split()))
+        calls = calls - named if line.startswith("~") else calls | named
+    return calls
+
+
+def test_what_the_receive_thread_asks_for_is_permitted():
+    unit = (UNITS / "tickgate-subscriber.service.in").read_text()
+    assert {"sched_setscheduler", "setpriority", "read"} <= allowed_calls(unit)
+    assert not {"mount", "ioperm", "setuid"} & allowed_calls(unit)
+    assert "LimitRTPRIO=1" in unit and "LimitNICE=" in unit and "RestrictRealtime" not in unit
+
+
 def test_systemd_finds_nothing_wrong(units):
     said = run("systemd-analyze", "verify", "--man=no", *units.glob("tickgate*"))
     assert not re.search(r"tickgate\S*:", said), said
