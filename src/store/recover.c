@@ -423,6 +423,7 @@ open_once(struct store *s, struct left *left, struct err *e)
 	}
 	s->kept = s->now;
 	s->damaged = s->index_is_bad = false;
+	s->round = (struct round){ .symbols = 0 }; /* it was of a log whose seqs were larger */
 	s->wal_pages = 0;
 	return fill_duplicates(s, e);
 }

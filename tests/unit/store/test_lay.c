@@ -356,6 +356,25 @@ test_wrong_place(void **state)
 	log_close(s);
 }
 
+/* In a log that began anew while it ran, whose seqs are smaller than those of the last round. */
+static void
+test_replaced(void **state)
+{
+	struct store *s = log_open();
+	struct err e;
+	int64_t n = 0;
+
+	(void)state;
+	append_some(s, &n, 2000);
+	lay_all(s);
+	assert_int_equal(recover_replace(s, &e), 0);
+	append_some(s, &n, 1000);
+	lay_all(s);
+	assert_int_equal(log_number("SELECT count(DISTINCT symbol) FROM main.clusters"), SYMBOLS);
+	check_clusters(s);
+	log_close(s);
+}
+
 /* A copy of the log has other ids. */
 static void
 test_copied(void **state)
@@ -390,6 +409,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_retention, log_setup, log_teardown),
 		cmocka_unit_test_setup_teardown(test_bad_cluster, log_setup, log_teardown),
 		cmocka_unit_test_setup_teardown(test_wrong_place, log_setup, log_teardown),
+		cmocka_unit_test_setup_teardown(test_replaced, log_setup, log_teardown),
 		cmocka_unit_test_setup_teardown(test_copied, log_setup, log_teardown),
 	};
 
