@@ -65,13 +65,15 @@ collect(struct store *s, struct run *run, int64_t to, struct err *e)
 	while (rows < most && (rc = db_step(&s->db, st, e)) == 1) {
 		struct entry *x = &run->entries[run->n];
 		int kind = sqlite3_column_int(st, 1);
+		struct text symbol = db_column_text(st, 2);
 
 		rows++;
 		seq = sqlite3_column_int64(st, 0);
-		if (kind < 0 || kind >= KIND__MAX)
+		/* What no writer made: one in the index that makes no sense would have it made anew for ever. */
+		if (kind < 0 || kind >= KIND__MAX || symbol.n > SYMBOL_MAX)
 			continue;
 		*x = (struct entry){ .seq = seq, .kind = (enum kind)kind };
-		x->symbol = pool_text(&run->pool, db_column_text(st, 2));
+		x->symbol = pool_text(&run->pool, symbol);
 		if (x->symbol.p == NULL)
 			goto no_memory;
 		x->begin = text_begin(x->symbol);

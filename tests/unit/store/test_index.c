@@ -202,6 +202,29 @@ spoil(const char *sql)
 	sqlite3_close(conn);
 }
 
+/* Nor is a symbol that no writer could have made: an index that has it makes no sense, however often it is made anew. */
+static void
+test_long_symbol(void **state)
+{
+	struct store *s = log_open();
+	struct err e;
+	int64_t n = 0;
+
+	(void)state;
+	append_many(s, &n, 100);
+	log_commit(s);
+	spoil("UPDATE events SET symbol = printf('%.*c', 300, 'x') WHERE seq = 50");
+	for (int i = 0; i < 2; i++) {
+		log_due(s);
+		log_tend(s, true);
+		assert_false(s->index_is_bad);
+		assert_int_equal(lag(s), 0);
+		assert_int_equal(log_places(NULL), 99);
+		assert_int_equal(index_renew(s, &e), 0);
+	}
+	log_close(s);
+}
+
 /* What was made from the log is made from it again; the log itself stays. */
 static void
 test_bad_bundle(void **state)
@@ -330,6 +353,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_rolled_back, log_setup, log_teardown),
 		cmocka_unit_test_setup_teardown(test_killed, log_setup, log_teardown),
 		cmocka_unit_test_setup_teardown(test_unknown_kind, log_setup, log_teardown),
+		cmocka_unit_test_setup_teardown(test_long_symbol, log_setup, log_teardown),
 		cmocka_unit_test_setup_teardown(test_bad_bundle, log_setup, log_teardown),
 		cmocka_unit_test_setup_teardown(test_wal_when_busy, log_setup, log_teardown),
 		cmocka_unit_test_setup_teardown(test_sweep_is_spread, log_setup, log_teardown),
