@@ -140,10 +140,13 @@ SELECT symbol, first, places FROM by_symbol_open WHERE symbol > :symbol ORDER BY
 SELECT first, places FROM by_symbol WHERE symbol = :symbol AND first < :below ORDER BY first DESC LIMIT 1;
 
 -- name: lay_newest
-SELECT first, last, length(events) FROM clusters WHERE symbol = :symbol ORDER BY first DESC LIMIT 1;
+-- The events only of one that is half empty.
+SELECT first, last, iif(length(events) < :half, events, NULL) FROM clusters WHERE symbol = :symbol
+ORDER BY first DESC LIMIT 1;
 
 -- name: lay_event
-SELECT kind, time_ms, received_us, gap_from_us, duplicate_of, body FROM events WHERE seq = :seq;
+-- Without the text, which may be long: lay.c asks for its length first.
+SELECT kind, time_ms, received_us, gap_from_us, duplicate_of FROM events WHERE seq = :seq AND symbol = :symbol;
 
 -- name: cluster_put
 REPLACE INTO clusters (symbol, first, last, events) VALUES (:symbol, :first, :last, :events);

@@ -38,6 +38,18 @@ open_clusters(struct laid *l, int64_t seq, struct err *e)
 	return 0;
 }
 
+/* A table that is not there, or cannot be read, is no reason to give no list: the rows are. Damage, and what passes, are told. 0, or -1. */
+static int
+give_up(struct laid *l, const struct err *why, struct err *e)
+{
+	laid_fini(l);
+	if (why->code == ERR_STORE)
+		return 0;
+	if (e != NULL)
+		*e = *why;
+	return -1;
+}
+
 /* The next cluster. 1, 0 (there is none), -1. */
 static int
 next_cluster(struct laid *l, struct err *e)
@@ -60,15 +72,16 @@ int
 laid_find(struct laid *l, int64_t seq, struct event *ev, struct text *body, struct err *e)
 {
 	const struct clustered *c;
+	struct err why = { .code = ERR_NONE };
 	int rc;
 
 	if (l->ended)
 		return 0;
-	if (l->st == NULL && open_clusters(l, seq, e) != 0)
-		return -1;
+	if (l->st == NULL && open_clusters(l, seq, &why) != 0)
+		return give_up(l, &why, e);
 	while (l->clusters == 0 || l->first > seq)
-		if ((rc = next_cluster(l, e)) != 1)
-			return rc;
+		if ((rc = next_cluster(l, &why)) != 1)
+			return rc == 0 ? 0 : give_up(l, &why, e);
 	while (l->n > 0 && l->events[l->n - 1].seq > seq)
 		l->n--;
 	if (l->n == 0)

@@ -20,13 +20,17 @@ struct store;
 /* Whether a piece should be done now, if it is calm. */
 bool lay_due(const struct store *s);
 
-/* The next piece of a round, inside the open transaction: at most some 64 events are copied and 128 symbols looked at. */
-int lay_step(struct store *s, struct err *e);
+/*
+ * The next piece of a round, in a transaction of its own (none may be open): at most 128 symbols are looked at, and it ends with the one that makes 64 events of it: 63
+ * and that one's 128 at most, of which texts longer than CLUSTER_BODY_MAX are not read. It fails alone: that is logged, once until a piece succeeds again, and nothing is laid for
+ * a minute; only damage of the log (s->damaged) and an index that is bad (s->index_is_bad) are noted for others.
+ */
+void lay_step(struct store *s);
 
-/* A symbol of which nothing new is left, inside the open transaction; TEXT_NONE: all of them. */
+/* A symbol of which nothing new is left, inside the open transaction; TEXT_NONE: all of them. No table, or another one: there was nothing. */
 int lay_forget(struct store *s, struct text symbol, struct err *e);
 
-/* Looks at every cluster. -1: one makes no sense (index_bad(), upon which all are made anew), or could not be read. */
+/* Looks at every cluster, if there are any. -1: one makes no sense (index_bad(), upon which all are made anew), or could not be read. */
 int lay_check(struct store *s, struct err *e);
 
 #endif

@@ -43,7 +43,29 @@
 #define HEAR_EVERY_US 1000000
 #define CHECK_EVERY_US 600000000LL /* a check keeps the log waiting, and whoever may listen may ask for one */
 
-/* -1: failed, rolled back; 1: something was written. */
+struct due {
+	bool index, tally, sweep, retain, calm;
+};
+
+/* In one transaction. -1: failed, rolled back. */
+static int
+follow(struct store *s, const struct due *due, struct err *e)
+{
+	struct err why = { .code = ERR_NONE };
+
+	if (writer_begin(s, e) != 0)
+		return -1;
+	if ((due->index && index_follow(s, &why) != 0) || (due->tally && tallies_follow(s, &why) != 0) ||
+	    (due->retain && retain_step(s, due->calm, &why) != 0) ||
+	    (due->sweep && (tallies_sweep(s, &why) != 0 || retain_sweep(s, &why) != 0))) {
+		if (e != NULL)
+			*e = why;
+		return writer_failed(s, &why);
+	}
+	return writer_end(s, e);
+}
+
+/* -1: failed, rolled back. */
 static int
 tend_rows(struct store *s, enum store_load load, struct err *e)
 {
@@ -57,20 +79,10 @@ tend_rows(struct store *s, enum store_load load, struct err *e)
 	bool lay = (calm || (index && load != STORE_LOADED)) && lay_due(s);
 	/* Together with the index: both touch the same pages, which so are written once. */
 	bool retain = retain_due(s, calm) || (index && !calm && retain_soon(s));
-	struct err why = { .code = ERR_NONE };
 
-	if (!index && !tally && !sweep && !retain && !lay)
-		return 0;
-	if (writer_begin(s, e) != 0)
-		return -1;
-	if ((index && index_follow(s, &why) != 0) || (tally && tallies_follow(s, &why) != 0) ||
-	    (retain && retain_step(s, calm, &why) != 0) || (lay && lay_step(s, &why) != 0) ||
-	    (sweep && (tallies_sweep(s, &why) != 0 || retain_sweep(s, &why) != 0))) {
-		if (e != NULL)
-			*e = why;
-		return writer_failed(s, &why);
-	}
-	if (writer_end(s, e) != 0)
+	if ((index || tally || sweep || retain) &&
+	    follow(s, &(struct due){ .index = index, .tally = tally, .sweep = sweep, .retain = retain, .calm = calm },
+		e) != 0)
 		return -1;
 	if (index)
 		s->indexed_us = mono;
@@ -78,7 +90,10 @@ tend_rows(struct store *s, enum store_load load, struct err *e)
 		s->tallied_us = mono;
 	if (sweep)
 		s->swept_us = mono;
-	return 1;
+	/* Apart: nothing relies on it, so nothing fails with it. */
+	if (lay)
+		lay_step(s);
+	return 0;
 }
 
 /*
@@ -197,7 +212,7 @@ store_tend(struct store *s, enum store_load load, struct err *e)
 	if (s->index_is_bad && index_renew(s, e) != 0)
 		return -1;
 	write_out(s, load);
-	if (tend_rows(s, load, e) < 0 || checkpoint(s, load, e) != 0)
+	if (tend_rows(s, load, e) != 0 || checkpoint(s, load, e) != 0)
 		return -1;
 	return retain_due(s, calm) || (calm && lay_due(s)) || s->now.next_seq - 1 - s->now.indexed_to >= INDEX_LAG_MAX
 	    ? 1

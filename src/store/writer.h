@@ -39,6 +39,7 @@ struct round {
 	int64_t from, filled_from; /* how far the index was when it, and when the last one that fills, began */
 	int64_t symbols; /* that it has looked at */
 	int64_t ended_us; /* monotonic */
+	int64_t paused_us; /* monotonic: nothing is laid before, since it failed; 0: it did not */
 	char symbol[SYMBOL_MAX]; /* it goes on behind this one */
 	size_t symbol_n;
 };

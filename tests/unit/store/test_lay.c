@@ -1,6 +1,7 @@
 /* test_lay - the newest events of a symbol lie together, a list of them is the same as without, and no message waits for it. */
 #include "base/buf.h"
 #include "store/cluster.h"
+#include "store/index.h"
 #include "store/lay.h"
 #include "store/read.h"
 #include "store/sweep.h"
@@ -232,13 +233,14 @@ test_fills(void **state)
 
 	(void)state;
 	append_since(s, &n, SYMBOLS * 60, 0);
+	s->now.last_received_us = clock_real_us() + 3600 * INT64_C(1000000); /* however long this takes */
 	lay_all(s);
 	check_clusters(s);
 	assert_log("SELECT count(*) FROM main.clusters WHERE length(events) < 2240", "0");
 	assert_log("SELECT count(*) > 10 FROM main.events AS e WHERE seq >"
 		   " (SELECT max(last) FROM main.clusters AS c WHERE c.symbol = e.symbol)",
 	    "1");
-	s->now.last_received_us -= 2 * INT64_C(1000000);
+	s->now.last_received_us = clock_real_us() - 2 * INT64_C(1000000);
 	lay_all(s);
 	assert_log("SELECT max(n) < 4 FROM (SELECT count(*) AS n FROM main.events AS e WHERE seq >"
 		   " (SELECT max(last) FROM main.clusters AS c WHERE c.symbol = e.symbol) GROUP BY symbol)",
@@ -375,6 +377,179 @@ test_replaced(void **state)
 	log_close(s);
 }
 
+/* Indexed, but not laid yet. */
+static void
+index_alone(struct store *s)
+{
+	struct err e;
+
+	s->indexed_us = 0;
+	assert_int_equal(store_tend(s, STORE_LOADED, &e), 0);
+	assert_int_equal(s->now.indexed_to, s->now.next_seq - 1);
+}
+
+/* An index that points at another symbol's events: none of them is laid. */
+static void
+test_wrong_index(void **state)
+{
+	struct store *s = log_open();
+	int64_t n = 0;
+
+	(void)state;
+	append_some(s, &n, 1500);
+	index_alone(s);
+	spoil("UPDATE by_symbol_open SET first = first + 1 WHERE symbol = 'S1'");
+	spoil("UPDATE by_symbol SET first = first + 1, last = last + 1 WHERE symbol = 'S6'");
+	check_lists();
+	lay_all(s);
+	assert_true(log_number("SELECT count(*) FROM main.clusters WHERE symbol = 'S2'") > 0);
+	check_clusters(s);
+	check_lists();
+	log_close(s);
+}
+
+/* What says of itself that it is laid up to where nothing is yet, or from where nothing was: the symbol is laid anew. */
+static void
+test_wrong_reach(void **state)
+{
+	static const char *const lies[] = {
+		"UPDATE clusters SET last = 0x7fffffffffffffff WHERE symbol = 'S1'",
+		"DELETE FROM clusters WHERE symbol = 'S1' AND first > (SELECT min(first) FROM clusters WHERE symbol = "
+		"'S1');"
+		"UPDATE clusters SET first = -0x7fffffffffffffff - 1 WHERE symbol = 'S1'",
+		"UPDATE clusters SET last = -1 WHERE symbol = 'S1'",
+	};
+	struct store *s = log_open();
+	int64_t n = 0;
+
+	(void)state;
+	append_some(s, &n, 1500);
+	lay_all(s);
+	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
+		spoil(lies[i]);
+		append_some(s, &n, SYMBOLS * 40);
+		lay_all(s);
+		check_clusters(s);
+		check_lists();
+		assert_log(
+		    "SELECT max(last) > (SELECT max(seq) - 40 FROM main.events) FROM main.clusters WHERE symbol = 'S1'",
+		    "1");
+	}
+	log_close(s);
+}
+
+/* Index, retention, lists and the log itself go on without them; and they come back. */
+static void
+test_no_table(void **state)
+{
+	struct retention total = { .events = 100 }, kind[KIND__MAX] = { { .events = 0 } };
+	struct store *s = log_open();
+	struct err e;
+	int64_t n = 0;
+
+	(void)state;
+	append_some(s, &n, 1000);
+	lay_all(s);
+	assert_int_equal(sqlite3_exec(s->db.conn, "ALTER TABLE clusters RENAME TO away", NULL, NULL, NULL), SQLITE_OK);
+	check_lists();
+	for (int i = 0; i < 3; i++) {
+		append_some(s, &n, 200);
+		log_tend(s, true);
+		assert_int_equal(s->now.indexed_to, s->now.next_seq - 1);
+		check_lists();
+	}
+	assert_false(lay_due(s)); /* or it would be tried again at once */
+	store_set_retention(s, &total, kind);
+	log_tend(s, true);
+	s->swept_us = 0;
+	log_tend(s, true);
+	assert_log("SELECT count(*) FROM main.events", "100");
+	assert_int_equal(recover_check(s, &e), 0);
+	assert_int_equal(index_renew(s, &e), 0);
+	log_tend(s, true);
+	log_check();
+	check_lists();
+	assert_false(s->damaged);
+	assert_true(s->round.paused_us > clock_mono_us());
+	assert_int_equal(sqlite3_exec(s->db.conn, "ALTER TABLE away RENAME TO clusters", NULL, NULL, NULL), SQLITE_OK);
+	s->round.paused_us = 1;
+	lay_all(s);
+	assert_int_equal(s->round.paused_us, 0);
+	assert_true(
+	    log_number("SELECT count(*) FROM main.clusters WHERE last > (SELECT max(seq) - 50 FROM main.events)") > 0);
+	check_lists();
+	log_close(s);
+}
+
+/* So many events of one symbol. */
+static void
+append_long(struct store *s, int64_t *n, int count, size_t bytes)
+{
+	char *text = malloc(bytes + 1);
+	struct buf rest = { .p = NULL };
+
+	assert_non_null(text);
+	memset(text, 'x', bytes);
+	buf_add_str(&rest, ",\"x\":\"");
+	buf_add_text(&rest, (struct text){ text, bytes });
+	buf_add_char(&rest, '"');
+	for (int i = 0; i < count; i++, ++*n) {
+		struct event ev = log_event_of(KIND_INDICATOR, "S3", "a", *n);
+
+		ev.rest = buf_text(&rest);
+		ev.received_us -= 10 * INT64_C(1000000);
+		log_append(s, &ev);
+	}
+	log_commit(s);
+	buf_fini(&rest);
+	free(text);
+}
+
+static int
+pages_asked_for(struct store *s)
+{
+	int hits = 0, misses = 0, most;
+
+	sqlite3_db_status(s->db.conn, SQLITE_DBSTATUS_CACHE_HIT, &hits, &most, 1);
+	sqlite3_db_status(s->db.conn, SQLITE_DBSTATUS_CACHE_MISS, &misses, &most, 1);
+	return hits + misses;
+}
+
+/* Texts that are too long are not read to find that out, and 64 of their places fill a cluster, though that is short. */
+static void
+test_long_texts(void **state)
+{
+	struct store *s = log_open();
+	int64_t n = 0;
+
+	(void)state;
+	append_long(s, &n, 6, 1 << 20);
+	index_alone(s);
+	pages_asked_for(s);
+	lay_all(s);
+	assert_true(pages_asked_for(s) < (1 << 20) / DB_PAGE_BYTES);
+	append_long(s, &n, 62, 3000);
+	lay_all(s);
+	assert_log("SELECT count(*) FROM main.clusters", "2");
+	assert_int_equal(sqlite3_exec(s->db.conn,
+			     "CREATE TEMP TABLE put (first); CREATE TEMP TRIGGER puts AFTER INSERT ON clusters BEGIN"
+			     " INSERT INTO put VALUES (new.first); END",
+			     NULL, NULL, NULL),
+	    SQLITE_OK);
+	for (int i = 0; i < 3; i++) {
+		append_long(s, &n, 4, 3000);
+		lay_all(s);
+		check_clusters(s);
+		check_lists();
+	}
+	/* The one that was full is left alone. */
+	assert_int_equal(sqlite3_exec(s->db.conn, "DELETE FROM put WHERE first = 65", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_changes(s->db.conn), 3);
+	assert_int_equal(sqlite3_exec(s->db.conn, "DELETE FROM put", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_changes(s->db.conn), 0);
+	log_close(s);
+}
+
 /* A copy of the log has other ids. */
 static void
 test_copied(void **state)
@@ -410,6 +585,10 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_bad_cluster, log_setup, log_teardown),
 		cmocka_unit_test_setup_teardown(test_wrong_place, log_setup, log_teardown),
 		cmocka_unit_test_setup_teardown(test_replaced, log_setup, log_teardown),
+		cmocka_unit_test_setup_teardown(test_wrong_index, log_setup, log_teardown),
+		cmocka_unit_test_setup_teardown(test_wrong_reach, log_setup, log_teardown),
+		cmocka_unit_test_setup_teardown(test_no_table, log_setup, log_teardown),
+		cmocka_unit_test_setup_teardown(test_long_texts, log_setup, log_teardown),
 		cmocka_unit_test_setup_teardown(test_copied, log_setup, log_teardown),
 	};
 
