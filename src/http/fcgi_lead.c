@@ -12,8 +12,8 @@ lead_init(struct lead *l)
 	atomic_init(&l->spell, 0);
 	atomic_init(&l->asleep, false);
 	pthread_mutex_init(&l->lock, NULL);
-	pthread_cond_init(&l->vacancy, NULL);
 	pthread_cond_init(&l->alarm, NULL);
+	l->last = NULL;
 	l->vacant = l->over = false;
 }
 
@@ -21,8 +21,32 @@ void
 lead_fini(struct lead *l)
 {
 	pthread_cond_destroy(&l->alarm);
-	pthread_cond_destroy(&l->vacancy);
 	pthread_mutex_destroy(&l->lock);
+}
+
+/* With the lock held, as the two below. Whoever is awake may be quicker: then the one that was woken sleeps on. */
+static void
+fall_vacant(struct lead *l)
+{
+	l->vacant = true;
+	if (l->last != NULL)
+		pthread_cond_signal(&l->last->wake);
+}
+
+static void
+follow(struct lead *l, struct seat *s)
+{
+	struct seat **at = &l->last;
+
+	pthread_cond_init(&s->wake, NULL);
+	s->before = l->last;
+	l->last = s;
+	while (!l->vacant && !l->over)
+		pthread_cond_wait(&s->wake, &l->lock);
+	while (*at != s)
+		at = &(*at)->before;
+	*at = s->before;
+	pthread_cond_destroy(&s->wake);
 }
 
 bool
@@ -31,8 +55,8 @@ lead_take(struct seat *s)
 	struct lead *l = s->lead;
 
 	pthread_mutex_lock(&l->lock);
-	while (!l->vacant && !l->over)
-		pthread_cond_wait(&l->vacancy, &l->lock);
+	if (!l->vacant && !l->over)
+		follow(l, s);
 	s->leads = !l->over;
 	if (s->leads)
 		l->vacant = false;
@@ -86,8 +110,9 @@ lead_over(struct lead *l)
 	pthread_mutex_lock(&l->lock);
 	l->over = true;
 	l->asleep = false;
+	for (struct seat *s = l->last; s != NULL; s = s->before)
+		pthread_cond_signal(&s->wake);
 	pthread_mutex_unlock(&l->lock);
-	pthread_cond_broadcast(&l->vacancy);
 	pthread_cond_signal(&l->alarm);
 }
 
@@ -108,8 +133,7 @@ lead_watch(struct lead *l)
 	uint64_t seen = 0;
 
 	pthread_mutex_lock(&l->lock);
-	l->vacant = true;
-	pthread_cond_signal(&l->vacancy);
+	fall_vacant(l);
 	while (!l->over) {
 		uint64_t now = l->spell;
 
@@ -117,8 +141,7 @@ lead_watch(struct lead *l)
 			sleep_until_alarm(l, seen);
 			now = l->spell;
 		} else if (now == seen && atomic_compare_exchange_strong(&l->spell, &now, now + 1)) {
-			l->vacant = true;
-			pthread_cond_signal(&l->vacancy);
+			fall_vacant(l);
 			now++;
 		}
 		seen = now;

@@ -4,6 +4,7 @@
  * Handing each connection to another thread costs two switches and a wake-up, which are dearer than an answer from memory. So there is one leader, who does what can be done at
  * once, and the others sleep. Before it does what may take long (disk, Redis, a slow peer) it says so. It goes on leading all the same: most of that is over in
  * less time than waking somebody takes. Only if it is not, the watchman (the thread that called fcgi_serve()) takes the lead away and wakes another.
+ * That is the one which has slept the shortest: its connection to the log knows the pages that are asked for, while in turn each thread's would have to meet them all.
  * While nothing lengthy goes on, the watchman sleeps. Nothing in here knows what is led.
  */
 #ifndef HTTP_FCGI_LEAD_H
@@ -19,16 +20,20 @@ struct lead {
 	    spell; /* odd: the leader is in lengthy work. What made it odd makes it even: the leader, or the watchman, who then has the lead */
 	_Atomic bool asleep; /* the watchman */
 	pthread_mutex_t lock; /* guards what follows */
-	pthread_cond_t vacancy, alarm; /* for the threads; for the watchman */
+	struct seat *last; /* of who sleeps: the one that came last is woken first */
+	pthread_cond_t alarm; /* for the watchman */
 	bool vacant; /* nobody leads */
 	bool over;
 };
 
-/* One thread's, and only that thread's. */
+/* One thread's, and only that thread's but for what is said to be under the lock. */
 struct seat {
 	struct lead *lead; /* borrowed */
 	bool leads;
 	uint64_t spell; /* the one that it began, odd; else 0 */
+	/* While it sleeps, under the lead's lock: */
+	struct seat *before; /* that of who came before, and sleeps too */
+	pthread_cond_t wake;
 };
 
 void lead_init(struct lead *l);

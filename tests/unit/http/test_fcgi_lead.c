@@ -87,6 +87,61 @@ test_relief(void **state)
 	end(watchman);
 }
 
+static void *
+take_and_end(void *arg)
+{
+	struct seat seat = { .lead = &lead };
+	_Atomic bool *led_by = arg;
+
+	if (lead_take(&seat)) {
+		*led_by = true;
+		lead_over(&lead);
+	}
+	return NULL;
+}
+
+/* Once another one sleeps beside `had`. */
+static struct seat *
+wait_for_follower(const struct seat *had)
+{
+	const struct timespec pause = { .tv_nsec = 100000 };
+	struct seat *last;
+
+	for (;;) {
+		pthread_mutex_lock(&lead.lock);
+		last = lead.last;
+		pthread_mutex_unlock(&lead.lock);
+		if (last != had)
+			return last;
+		nanosleep(&pause, NULL);
+	}
+}
+
+/* Whoever came last takes over, so that few threads do most of the work; and the others are let go when it is over. */
+static void
+test_last_first(void **state)
+{
+	struct seat seat = { .lead = &lead };
+	_Atomic bool led_by[3] = { false };
+	pthread_t watchman, threads[3];
+	struct seat *had = NULL;
+
+	(void)state;
+	start(&watchman);
+	assert_true(lead_take(&seat));
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(pthread_create(&threads[i], NULL, take_and_end, &led_by[i]), 0);
+		had = wait_for_follower(had);
+	}
+	lead_lengthy(&seat);
+	for (int i = 0; i < 3; i++)
+		pthread_join(threads[i], NULL);
+	assert_false(led_by[0] || led_by[1]);
+	assert_true(led_by[2]);
+	assert_null(lead.last);
+	end(watchman);
+}
+
 /* With nobody to relieve it, the lead is free until it is back. */
 static void
 test_alone(void **state)
@@ -184,6 +239,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_relief),
+		cmocka_unit_test(test_last_first),
 		cmocka_unit_test(test_alone),
 		cmocka_unit_test(test_one_at_a_time),
 		cmocka_unit_test(test_never_begun),
