@@ -111,7 +111,7 @@ pause_ms(struct subscription *s, int64_t opened_us)
  * Redis cuts off whoever lags by 32 MB, and on a machine that is busy with storing the flood this thread, which needs a tenth of a core, would
  * come too late: of 1,000,000 messages flat out on two cores half were lost without this. As a real-time thread it runs as soon as there is something to read; at
  * a mere nice -10 it still waited its turn, a fifth of the time, and some floods were lost. It sleeps whenever it has read all there is, and reading costs less than publishing does;
- * should it never sleep, the kernel leaves others a twentieth of the time (kernel.sched_rt_runtime_us). Threads that it starts, the resolver's, are usual ones. Where
+ * should it never sleep, the kernel leaves others a twentieth of the time (sched(7): real-time throttling, or the fair server of newer ones). Threads that it starts, the resolver's, are no real-time ones. Where
  * neither is permitted (LimitRTPRIO=, LimitNICE=) everything works, but for such floods.
  */
 static void

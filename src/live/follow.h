@@ -26,7 +26,7 @@ struct follow_to {
 	void (*event)(void *arg, const struct event *ev, struct text body);
 	/*
 	 * Every row up to `head` was given; the first commit that brought some of them was done at `committed_us` (clock_mono_us); 0: not known,
-	 * since no bell told. Once a turn at most, and the last thing told in it: whoever waits is to be served before the next turn.
+	 * since no bell told. Once a turn at most, and the last thing told in it but for `lost`: whoever waits is to be served before the next turn.
 	 */
 	void (*advance)(void *arg, int64_t head, int64_t committed_us);
 	/* The log has not been readable for a second; the next thing told is a start. */

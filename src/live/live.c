@@ -323,7 +323,7 @@ static void
 follow_some(struct live *l, int64_t now_us)
 {
 	if (!wanted(l, now_us)) {
-		if (l->follow.following) {
+		if (l->follow.following || l->follow.bell >= 0) {
 			follow_stop(&l->follow);
 			positions_stop(l->positions);
 		}

@@ -274,10 +274,12 @@ begin(struct store *s)
 		.paused_us = r->paused_us };
 }
 
-/* Goes on behind a symbol. */
+/* Goes on behind a symbol; one that no writer made lay_symbol() tells. */
 static void
 move_on(struct round *r, struct text symbol)
 {
+	if (symbol.p == NULL || symbol.n > sizeof(r->symbol))
+		return;
 	memcpy(r->symbol, symbol.p, symbol.n);
 	r->symbol_n = symbol.n;
 	r->symbols++;
@@ -290,20 +292,23 @@ lay_symbols(struct step *step, struct err *e)
 	struct store *s = step->s;
 	struct round *r = &s->round;
 	int events = 0, rc = 1;
+	const struct round stood = *r;
 	sqlite3_stmt *open = db_stmt(&s->db, SQL_LAY_SYMBOLS, e);
-	int64_t stop = r->symbols + STEP_SYMBOLS;
 
-	if (open == NULL || db_bind_text(open, ":symbol", (struct text){ r->symbol, r->symbol_n }) != 0)
+	if (open == NULL || db_bind_text(open, ":symbol", (struct text){ stood.symbol, stood.symbol_n }) != 0)
 		return -1;
-	while (events < STEP_EVENTS && r->symbols < stop && (rc = db_step(&s->db, open, e)) == 1) {
-		int n = lay_symbol(step, open, e);
+	while (
+	    events < STEP_EVENTS && r->symbols < stood.symbols + STEP_SYMBOLS && (rc = db_step(&s->db, open, e)) == 1) {
+		int n;
 
+		/* At once: one whose rows cannot be read is not to be met again and again, nor to keep those behind it waiting. */
+		move_on(r, db_column_text(open, 0));
+		n = lay_symbol(step, open, e);
 		if (n < 0) {
 			sqlite3_reset(open);
 			return -1;
 		}
 		events += n;
-		move_on(r, db_column_text(open, 0));
 	}
 	sqlite3_reset(open);
 	if (rc == 0) {
@@ -329,14 +334,18 @@ lay_step(struct store *s)
 {
 	struct step step = { .s = s };
 	struct err why = { .code = ERR_NONE };
+	struct round stood;
+	bool laid;
 	int rc = db_run(&s->db, SQL_BEGIN_WRITE, &why);
 
 	if (!s->round.going)
 		begin(s);
+	stood = s->round;
 	step.wait = s->round.fills ? WAIT_MIN : wait_for(s);
 	if (rc == 0)
 		rc = lay_symbols(&step, &why);
 	sqlite3_blob_close(step.text);
+	laid = rc == 0;
 	/* Without writer_end(): where the log stands is as it was, and a step that laid nothing writes nothing. */
 	if (rc == 0)
 		rc = db_run(&s->db, SQL_COMMIT, &why);
@@ -348,6 +357,9 @@ lay_step(struct store *s)
 	if (sqlite3_get_autocommit(s->db.conn) == 0)
 		db_run(&s->db, SQL_ROLLBACK, NULL);
 	s->damaged = s->damaged || why.code == ERR_CORRUPT;
+	/* What was laid is gone again, as is what a full disk ended: the same once more. */
+	if (laid || why.code == ERR_FULL)
+		s->round = stood;
 	pause_laying(s, &why);
 }
 

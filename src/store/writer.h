@@ -32,7 +32,7 @@ struct standing {
 	struct held kinds[KIND__MAX];
 };
 
-/* Where the round stands that lays events together: lay.h. Kept over a rollback, as the broom is. */
+/* Where the round stands that lays events together: lay.h. Not the writer's to roll back, since laying has transactions of its own. */
 struct round {
 	bool going;
 	bool fills; /* lays what fills no cluster, too */

@@ -481,6 +481,42 @@ test_no_table(void **state)
 	log_close(s);
 }
 
+static int
+refuse(void *arg)
+{
+	++*(int *)arg;
+	return 1;
+}
+
+/* A piece that could not be committed is laid when it can be, though no event comes meanwhile. */
+static void
+test_commit_fails(void **state)
+{
+	struct store *s = log_open();
+	int64_t n = 0;
+	int refused = 0;
+
+	(void)state;
+	append_some(s, &n, 1000);
+	s->round.paused_us = INT64_MAX;
+	log_tend(s, true);
+	assert_int_equal(s->now.indexed_to, s->now.next_seq - 1);
+	s->round.paused_us = 1;
+	s->round.ended_us = clock_mono_us() - 3600 * INT64_C(1000000);
+	sqlite3_commit_hook(s->db.conn, refuse, &refused);
+	assert_true(lay_due(s));
+	lay_step(s);
+	assert_int_equal(refused, 1);
+	sqlite3_commit_hook(s->db.conn, NULL, NULL);
+	assert_false(lay_due(s));
+	assert_log("SELECT count(*) FROM main.clusters", "0");
+	s->round.paused_us = 1;
+	log_tend(s, true);
+	assert_log("SELECT count(DISTINCT symbol) FROM main.clusters", "10");
+	check_clusters(s);
+	log_close(s);
+}
+
 /* So many events of one symbol. */
 static void
 append_long(struct store *s, int64_t *n, int count, size_t bytes)
@@ -588,6 +624,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_wrong_index, log_setup, log_teardown),
 		cmocka_unit_test_setup_teardown(test_wrong_reach, log_setup, log_teardown),
 		cmocka_unit_test_setup_teardown(test_no_table, log_setup, log_teardown),
+		cmocka_unit_test_setup_teardown(test_commit_fails, log_setup, log_teardown),
 		cmocka_unit_test_setup_teardown(test_long_texts, log_setup, log_teardown),
 		cmocka_unit_test_setup_teardown(test_copied, log_setup, log_teardown),
 	};
