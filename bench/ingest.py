@@ -76,7 +76,8 @@ def ours_clean(tickgate):
     check(channels["dropped"] == 0, f"{channels['dropped']} dropped")
     for c in channels["data"]:
         check(c["received"] == c["accepted"] + c["duplicates"] + sum(c["rejected"].values()), f"the sums of {c['channel']} are wrong")
-    gaps = tickgate.json("/v1/gaps")["data"]
+    # From the second round on the log begins with a stop of its own, while the reference was measured: that gap is meant.
+    gaps = [g for g in tickgate.json("/v1/gaps")["data"] if g["reason"] != "subscriber_down"]
     check(not gaps, f"there is a gap: {gaps[:1]}")
     return sum(c["messages"] for c in channels["data"])
 
@@ -98,6 +99,8 @@ def sustained(bench):
             feed(bench, redis, stored, int(cap * 1.05), record=record)
         ours, ours_cpu = measure(bench, redis, stored, tickgate.subscriber, ours_n, record)
         ours_clean(tickgate)
+        downs = sum(g["reason"] == "subscriber_down" for g in tickgate.json("/v1/gaps")["data"])
+        check(downs <= len(speed.values), f"the subscriber was down {downs} times")
         bench.stop(tickgate)
         python = PythonSubscriber(bench, redis, cap, path)
         stored = python.stored()
