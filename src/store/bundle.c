@@ -3,6 +3,8 @@
 
 #include <assert.h>
 
+#include "store/varint.h"
+
 #define KIND_BITS 3
 
 static_assert(KIND__MAX <= 1 << KIND_BITS, "a kind has three bits in a place");
@@ -15,9 +17,7 @@ bundle_add(struct bundle *b, int64_t seq, enum kind kind)
 	if (b->n == 0)
 		b->first = b->last = seq;
 	v = (uint64_t)(seq - b->last) << KIND_BITS | (unsigned)kind;
-	for (; v >= 0x80; v >>= 7)
-		b->bytes[b->len++] = (unsigned char)(v | 0x80);
-	b->bytes[b->len++] = (unsigned char)v;
+	b->len = (size_t)(varint_put(b->bytes + b->len, v) - b->bytes);
 	b->last = seq;
 	b->kinds |= KIND_BIT(kind);
 	b->n++;
@@ -33,14 +33,10 @@ bundle_unpack(struct text packed, int64_t first, struct place out[BUNDLE_PLACES]
 	if (packed.n == 0 || first < 1 || first == INT64_MAX)
 		return -1;
 	while (p < end) {
-		uint64_t v = 0;
-		unsigned shift = 0;
+		uint64_t v;
 
-		for (; p < end && *p >= 0x80 && shift < 63; p++, shift += 7)
-			v |= (uint64_t)(*p & 0x7f) << shift;
-		if (p == end || *p >= 0x80 || (shift == 63 && *p > 1) || n == BUNDLE_PLACES)
+		if (n == BUNDLE_PLACES || (p = varint_take(p, end, &v)) == NULL)
 			return -1;
-		v |= (uint64_t)*p++ << shift;
 		/* The first is told as no step at all, every other is a step ahead. */
 		if ((v >> KIND_BITS == 0) != (n == 0) || v >> KIND_BITS > (uint64_t)(INT64_MAX - 1 - seq) ||
 		    (v & ((1 << KIND_BITS) - 1)) >= KIND__MAX)

@@ -4,35 +4,11 @@
 #include <assert.h>
 #include <string.h>
 
-#define VARINT_MAX 10
+#include "store/varint.h"
+
 #define HEAD_MAX (7 * VARINT_MAX) /* seven numbers stand before each body */
 
 static_assert(CLUSTER_BODY_MAX + HEAD_MAX <= CLUSTER_BYTES, "an empty cluster has room for any event");
-
-/* Seven bits a byte, low ones first. */
-static unsigned char *
-put(unsigned char *p, uint64_t v)
-{
-	for (; v >= 0x80; v >>= 7)
-		*p++ = (unsigned char)(v | 0x80);
-	*p++ = (unsigned char)v;
-	return p;
-}
-
-/* NULL: it ends before the number does, or the number has more than 64 bits. */
-static const unsigned char *
-take(const unsigned char *p, const unsigned char *end, uint64_t *v)
-{
-	unsigned shift = 0;
-
-	*v = 0;
-	for (; p < end && *p >= 0x80 && shift < 63; p++, shift += 7)
-		*v |= (uint64_t)(*p & 0x7f) << shift;
-	if (p == end || *p >= 0x80 || (shift == 63 && *p > 1))
-		return NULL;
-	*v |= (uint64_t)*p << shift;
-	return p + 1;
-}
 
 bool
 cluster_add(struct cluster *c, const struct clustered *ev)
@@ -41,13 +17,13 @@ cluster_add(struct cluster *c, const struct clustered *ev)
 	unsigned char head[HEAD_MAX], *p = head;
 	size_t n;
 
-	p = put(p, c->n == 0 ? 0 : (uint64_t)(ev->seq - c->last));
-	p = put(p, (uint64_t)ev->kind);
-	p = put(p, (uint64_t)ev->time_ms);
-	p = put(p, (uint64_t)ev->received_us);
-	p = put(p, (uint64_t)ev->gap_from_us);
-	p = put(p, (uint64_t)ev->duplicate_of);
-	p = put(p, body.n);
+	p = varint_put(p, c->n == 0 ? 0 : (uint64_t)(ev->seq - c->last));
+	p = varint_put(p, (uint64_t)ev->kind);
+	p = varint_put(p, (uint64_t)ev->time_ms);
+	p = varint_put(p, (uint64_t)ev->received_us);
+	p = varint_put(p, (uint64_t)ev->gap_from_us);
+	p = varint_put(p, (uint64_t)ev->duplicate_of);
+	p = varint_put(p, body.n);
 	n = (size_t)(p - head);
 	if (c->n == CLUSTER_EVENTS || c->len + n + body.n > sizeof(c->bytes))
 		return false;
@@ -68,7 +44,7 @@ take_event(const unsigned char *p, const unsigned char *end, int64_t before, boo
 	uint64_t v[7];
 
 	for (size_t i = 0; i < 7; i++)
-		if ((p = take(p, end, &v[i])) == NULL)
+		if ((p = varint_take(p, end, &v[i])) == NULL)
 			return NULL;
 	/* The first is told as no step at all, every other is a step ahead. */
 	if ((v[0] == 0) != is_first || v[0] > (uint64_t)(INT64_MAX - 1 - before) || v[1] >= KIND__MAX ||

@@ -189,19 +189,6 @@ test_unknown_kind(void **state)
 	log_close(s);
 }
 
-static void
-spoil(const char *sql)
-{
-	char path[200];
-	sqlite3 *conn;
-
-	snprintf(path, sizeof(path), "%s/%s", log_dir, DB_FILE);
-	assert_int_equal(sqlite3_open(path, &conn), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(conn, sql, NULL, NULL, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_changes(conn), 1);
-	sqlite3_close(conn);
-}
-
 /* Nor is a symbol that no writer could have made: an index that has it makes no sense, however often it is made anew. */
 static void
 test_long_symbol(void **state)
@@ -213,7 +200,7 @@ test_long_symbol(void **state)
 	(void)state;
 	append_many(s, &n, 100);
 	log_commit(s);
-	spoil("UPDATE events SET symbol = printf('%.*c', 300, 'x') WHERE seq = 50");
+	assert_int_equal(log_spoil("UPDATE events SET symbol = printf('%.*c', 300, 'x') WHERE seq = 50"), 1);
 	for (int i = 0; i < 2; i++) {
 		log_due(s);
 		log_tend(s, true);
@@ -246,7 +233,7 @@ test_bad_bundle(void **state)
 	append_batches(s, &n, 70000);
 	log_tend(s, true);
 	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
-		spoil(lies[i]);
+		assert_int_equal(log_spoil(lies[i]), 1);
 		append_many(s, &n, 1000);
 		log_commit(s);
 		for (int round = 0; round < 3 && !s->index_is_bad; round++) {
@@ -263,7 +250,7 @@ test_bad_bundle(void **state)
 		log_check();
 	}
 	/* Met at the end, it is mended at the next. */
-	spoil(lies[0]);
+	assert_int_equal(log_spoil(lies[0]), 1);
 	append_many(s, &n, 1000);
 	log_commit(s);
 	assert_int_equal(store_close(s, &e), -1);

@@ -294,14 +294,7 @@ test_retention(void **state)
 static void
 spoil(const char *sql)
 {
-	char path[200];
-	sqlite3 *conn;
-
-	snprintf(path, sizeof(path), "%s/%s", log_dir, DB_FILE);
-	assert_int_equal(sqlite3_open(path, &conn), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(conn, sql, NULL, NULL, NULL), SQLITE_OK);
-	assert_true(sqlite3_changes(conn) > 0);
-	sqlite3_close(conn);
+	assert_true(log_spoil(sql) > 0);
 }
 
 /* Clusters that make no sense are passed over by readers, and made anew by the writer once it is told. */

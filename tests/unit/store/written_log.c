@@ -210,6 +210,21 @@ log_number(const char *sql)
 	return strtoll(got, NULL, 10);
 }
 
+int
+log_spoil(const char *sql)
+{
+	char path[200];
+	sqlite3 *conn;
+	int changed;
+
+	snprintf(path, sizeof(path), "%s/%s", log_dir, DB_FILE);
+	assert_int_equal(sqlite3_open(path, &conn), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(conn, sql, NULL, NULL, NULL), SQLITE_OK);
+	changed = sqlite3_changes(conn);
+	sqlite3_close(conn);
+	return changed;
+}
+
 void
 log_model(void)
 {

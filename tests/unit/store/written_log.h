@@ -47,6 +47,7 @@ void log_random(struct store *s, uint64_t *seed, int64_t *at_us, int n);
 /* The first column of the first row. The log is `main`, the copies are in `model.events`. */
 void log_ask(const char *sql, char *out, size_t size);
 int64_t log_number(const char *sql);
+int log_spoil(const char *sql); /* behind the writer's back, by a connection of its own: rows changed */
 void log_model(void); /* copies what is new */
 void log_check(void); /* all but the rollups; what is not yet indexed or tallied left out */
 int64_t log_places(int64_t *
