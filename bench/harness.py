@@ -8,7 +8,6 @@ import resource
 import select
 import shutil
 import signal
-import socket
 import statistics
 import subprocess
 import tempfile
@@ -27,12 +26,6 @@ class BenchError(Exception):
 
 def say(text):
     print(f"bench: {text}", flush=True)
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def until(condition, what, seconds=60):

@@ -10,10 +10,11 @@ import subprocess
 import sys
 import time
 
-from harness import REFERENCE, ROOT, BenchError, Process, free_port, program, until
+from harness import REFERENCE, ROOT, BenchError, Process, program, until
 
 sys.path.insert(0, str(ROOT / "tools"))
 import web  # noqa: E402
+from ports import free_port  # noqa: E402
 
 PYTHON = "/usr/bin/python3"
 

@@ -24,6 +24,7 @@ import tempfile
 import time
 
 import web
+from ports import free_port
 
 SOCKET_PATH_MAX = 100  # sockaddr_un has 108
 STOP_SECONDS = 12  # the programs promise 10
@@ -122,12 +123,6 @@ class Process:
     def kill(self, signum):
         if self.pid is not None:
             os.kill(self.pid, signum)
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def find_program(name):

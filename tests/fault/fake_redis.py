@@ -6,6 +6,8 @@ one Peer; what it returns or raises ends the connection.
 import socket
 import threading
 
+from ports import free_port
+
 
 def bulk(value):
     value = value if isinstance(value, bytes) else value.encode()
@@ -76,9 +78,10 @@ class FakeRedis:
         self.connections = 0
         self.peers = []
         self.listener = socket.socket(family)
-        self.listener.bind((address, 0))
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.port = free_port(address)
+        self.listener.bind((address, self.port))
         self.listener.listen(16)
-        self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):

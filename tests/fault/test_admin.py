@@ -11,6 +11,7 @@ import tempfile
 import time
 
 import pytest
+from ports import free_port
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("BUILDDIR", ROOT / "build"))
@@ -26,12 +27,6 @@ def until(condition, what, seconds=15):
         assert time.monotonic() < deadline, f"still not: {what}"
         time.sleep(0.02)
     return value
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Program:

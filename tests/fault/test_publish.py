@@ -9,9 +9,8 @@ import time
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "flow"))
-import fcgi_client as fcgi  # noqa: E402
-from fake_redis import FakeRedis, array  # noqa: E402
+import fcgi_client as fcgi
+from fake_redis import FakeRedis, array
 
 BUILD = os.path.abspath(os.environ.get("BUILDDIR", "build"))
 TOOL = pathlib.Path(__file__).resolve().parents[2] / "tools/tickgate-token"

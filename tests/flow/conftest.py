@@ -23,6 +23,9 @@ import requests
 from contract import contract_of
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+from ports import free_port  # noqa: E402
+
 BUILD = pathlib.Path(os.environ.get("BUILDDIR", ROOT / "build"))
 SLOW = 4 if re.search("asan|tsan|cover", BUILD.name) else 1  # such builds take longer
 PATTERNS, DETECTED = "tickstock:patterns:streaming", "tickstock:patterns:detected"
@@ -40,12 +43,6 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     config.addinivalue_line("markers", "web: what clients see; passes behind every web server")
     Service.server, Service.at = config.getoption("--web").split(":")
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def until(condition, what, seconds=15):

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from conftest import BUILD, Redis, until
+from conftest import BUILD, Redis, free_port, until
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +45,7 @@ class Server:
 
     def __init__(self, answer, piece=7):
         self.answer, self.piece, self.requests = answer, piece, []
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener = socket.create_server(("127.0.0.1", free_port()))
         self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
 
@@ -208,7 +208,7 @@ def test_thousands_a_second_are_sent_together(bench):
     """A producer of thousands pipelines; below, each message goes by itself."""
 
     def sendings(count, rate):
-        with socket.create_server(("127.0.0.1", 0)) as listener:
+        with socket.create_server(("127.0.0.1", free_port())) as listener:
             sizes = []
 
             def serve():

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import threading
 
-from conftest import BUILD, ROOT, simulate, until, walk
+from conftest import BUILD, ROOT, free_port, simulate, until, walk
 
 POLLS = 20
 
@@ -16,7 +16,7 @@ class Meter:
 
     def __init__(self, port):
         self.to, self.bytes = port, 0
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener = socket.create_server(("127.0.0.1", free_port()))
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}/"
         threading.Thread(target=self.accept, daemon=True).start()
 

@@ -20,7 +20,7 @@ import urllib.parse
 import pytest
 
 import fcgi_client as fcgi
-from conftest import BUILD, SLOW, Redis, until
+from conftest import BUILD, SLOW, Redis, free_port, until
 from live_model import KINDS, Filter, Follower, Log, split
 
 SEED = int(os.environ.get("TICKGATE_SEED", "0")) or random.SystemRandom().randrange(1, 2**32)
@@ -422,7 +422,7 @@ class World:
         self.listener = socket.socket()
         # Accepted connections have the buffer of the listener.
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4608)
-        self.listener.bind(("127.0.0.1", 0))
+        self.listener.bind(("127.0.0.1", free_port()))
         self.listener.listen(512)
         self.where = self.listener.getsockname()
         self.subscriber = None

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from conftest import BUILD, ROOT, SLOW, until
+from conftest import BUILD, ROOT, SLOW, free_port, until
 
 RUN = [sys.executable, str(ROOT / "tools/run.py"), "--build", str(BUILD)]
 
@@ -78,9 +78,7 @@ def test_two_runs_side_by_side(launch):
 
 
 def test_a_redis_that_is_not_there_is_waited_for_five_seconds(launch):
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
+    port = free_port()
     started = time.monotonic()
     service = launch("--redis", f"redis://:secret-word@127.0.0.1:{port}/0", "--no-demo")
     assert time.monotonic() - started < 12 * SLOW

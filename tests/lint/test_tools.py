@@ -2,7 +2,10 @@
 
 import ast
 import os
+import pathlib
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -47,3 +50,15 @@ def test_the_page_holds_to_its_own_policy():
     for target in re.findall(r'(?:src|href)="([^"]*)"', html):
         assert not target.startswith(("/", "http")), f"{target}: relative, or a mount point breaks it"
     assert "innerHTML =" not in (ROOT / "www/app.js").read_text()
+
+
+def test_ports_are_handed_out_once():
+    """Two processes at a time, more ports than a block has, none of the range from which connections go out."""
+    code = "import ports; print(*(ports.free_port() for _ in range(90)), flush=True); input()"
+    low = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split()[0])
+    pair = [subprocess.Popen([sys.executable, "-c", code], cwd=ROOT / "tools", stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in "12"]
+    given = [int(port) for p in pair for port in p.stdout.readline().split()]
+    for p in pair:
+        p.communicate("\n", timeout=30)
+    assert len(set(given)) == 180
+    assert all(11000 <= port < low for port in given) or low < 12000
