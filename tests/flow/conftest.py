@@ -5,6 +5,7 @@ tests marked `web` pass too: they are all that a client can see. Nothing here sl
 A service whose log shows a sanitizer's report fails its test.
 """
 
+import contextlib
 import os
 import pathlib
 import re
@@ -241,22 +242,24 @@ def seq(event):
     return int(event["id"].rsplit("-", 1)[1])
 
 
-@pytest.fixture
-def redis_server(tmp_path):
-    server = Redis(tmp_path)
-    yield server
-    server.stop()
+@contextlib.contextmanager
+def own_redis(directory):
+    server = Redis(directory)
+    try:
+        yield server
+    finally:
+        server.stop()
 
 
-@pytest.fixture
-def launch(tmp_path):
-    """Starts services that end with the test, and fails the test if one of them leaves a sanitizer's report."""
+@contextlib.contextmanager
+def launching(directory):
+    """Starts services that end with the block, and fails it if one of them leaves a sanitizer's report."""
     services = []
 
     def start(*options, ready=True, **more):
-        directory = tmp_path / f"service{len(services)}"
-        directory.mkdir()
-        service = Service(directory, *options, **more)
+        place = directory / f"service{len(services)}"
+        place.mkdir()
+        service = Service(place, *options, **more)
         services.append(service)
         if ready:
             service.wait_ready()
@@ -269,12 +272,51 @@ def launch(tmp_path):
         service.stop()
 
 
+def usual(launch, redis_server, directory):
+    """A service on this Redis, without the simulator."""
+    # A CGI program runs as www-data, who may not enter pytest's directories: then the log is where the sockets are.
+    state = () if "cgi" in Service.server else ("--state", directory / "state")
+    return launch("--redis", redis_server.url, *state, "--no-demo")
+
+
+@pytest.fixture
+def redis_server(tmp_path):
+    with own_redis(tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+def launch(tmp_path):
+    with launching(tmp_path) as start:
+        yield start
+
+
 @pytest.fixture
 def service(launch, redis_server, tmp_path):
-    """The usual one: on the test's own Redis, without the simulator."""
-    # A CGI program runs as www-data, who may not enter pytest's directories: then the log is where the sockets are.
-    state = () if "cgi" in Service.server else ("--state", tmp_path / "state")
-    return launch("--redis", redis_server.url, *state, "--no-demo")
+    """The usual one: on the test's own Redis."""
+    return usual(launch, redis_server, tmp_path)
+
+
+# What all tests of a module have together: for those that only read, or that are refused, or that look at what is new only.
+# A start costs more than most of them.
+
+
+@pytest.fixture(scope="module")
+def shared_redis(tmp_path_factory):
+    with own_redis(tmp_path_factory.mktemp("shared")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def shared_launch(tmp_path_factory):
+    with launching(tmp_path_factory.mktemp("shared")) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def shared_service(shared_launch, shared_redis, tmp_path_factory):
+    """The usual one, on the module's Redis."""
+    return usual(shared_launch, shared_redis, tmp_path_factory.mktemp("shared"))
 
 
 @pytest.fixture(scope="session")

@@ -13,18 +13,20 @@ pytestmark = pytest.mark.web
 FORMS = {"json": "application/json", "ndjson": "application/x-ndjson", "csv": "text/csv"}
 
 
-def test_it_is_served_as_the_program_gives_it(service):
+def test_it_is_served_as_the_program_gives_it(shared_service):
+    service = shared_service
     answer = service.get("/openapi.json")
     assert answer.status_code == 200 and answer.headers["Content-Type"] == "application/json"
     want = {**contract_of(BUILD / "tickgate.fcgi").document, "servers": [{"url": service.mount or "/"}]}
     assert answer.json() == want
 
 
-@pytest.fixture
-def one(service, redis_server):
-    redis_server.publish(PATTERNS, DOCUMENTED)
-    until(lambda: service.data("/v1/patterns"), "the event is there")
-    return service
+@pytest.fixture(scope="module")
+def one(shared_service, shared_redis):
+    """A service with one event."""
+    shared_redis.publish(PATTERNS, DOCUMENTED)
+    until(lambda: shared_service.data("/v1/patterns"), "the event is there")
+    return shared_service
 
 
 def test_an_answer_that_is_not_as_described_is_noticed(one):

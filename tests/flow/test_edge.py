@@ -34,11 +34,18 @@ def raw(service, target, method="GET", headers=()):
     return answer.status, json.loads(body)["code"] if problem and body else None
 
 
+@pytest.fixture(scope="module")
+def one(shared_service, shared_redis):
+    """A service with one event."""
+    shared_redis.publish(PATTERNS, DOCUMENTED)
+    until(lambda: shared_service.data(LIST), "the event is there")
+    return shared_service
+
+
 @pytest.fixture
-def edge(service, redis_server):
-    """A service with one event; afterwards it must be as well as before."""
-    redis_server.publish(PATTERNS, DOCUMENTED)
-    until(lambda: service.data(LIST), "the event is there")
+def edge(one):
+    """After each test it must be as well as before."""
+    service = one
     workers, errors = service.workers(), service.json("/v1/health")["gateway"]["errors"]
     yield service
     assert service.workers() == workers, "no worker died"

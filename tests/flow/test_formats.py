@@ -13,13 +13,14 @@ pytestmark = pytest.mark.web
 MAIN = "/v1/patterns"
 
 
-@pytest.fixture
-def filled(service, redis_server):
-    """Some 1,500 simulated messages and one of a symbol with a slash, all accounted for."""
-    sim = simulate(redis_server.url, "--count", 1500, "--rate", 0, "--seed", 7, "--symbols", 5)
+@pytest.fixture(scope="module")
+def filled(shared_service, shared_redis):
+    """Some 1,500 simulated messages and one of a symbol with a slash, all accounted for; nobody adds to them."""
+    service = shared_service
+    sim = simulate(shared_redis.url, "--count", 1500, "--rate", 0, "--seed", 7, "--symbols", 5)
     assert sim.wait(60) == 0, sim.stdout.read()
     sim.stdout.close()
-    redis_server.publish(PATTERNS, DOCUMENTED.replace("AAPL", "BTC/USD.csv"))
+    shared_redis.publish(PATTERNS, DOCUMENTED.replace("AAPL", "BTC/USD.csv"))
     until(lambda: service.received() >= 1501, "all are in")
     return service
 
@@ -113,8 +114,8 @@ def test_suffixes_are_never_part_of_a_symbol_nor_symbols_of_a_suffix(filled):
     (f"{MAIN}?fields=", "*/*", 400, "invalid_parameter"),
     ("/v1/health?format=csv", "*/*", 400, "unknown_parameter"),
 ])
-def test_errors_are_never_200_and_never_csv(service, path, accept, status, code):
-    answer = service.get(path, headers={"Accept": accept})
+def test_errors_are_never_200_and_never_csv(shared_service, path, accept, status, code):
+    answer = shared_service.get(path, headers={"Accept": accept})
     assert (answer.status_code, answer.json()["code"]) == (status, code)
     assert answer.headers["Content-Type"].startswith("application/problem+json")
 

@@ -8,10 +8,11 @@ pytestmark = pytest.mark.web
 MAIN = "/v1/patterns"
 
 
-@pytest.fixture
-def filled(service, redis_server):
-    """1,000 simulated messages, all accounted for."""
-    sim = simulate(redis_server.url, "--count", 1000, "--rate", 0, "--seed", 7, "--symbols", 5)
+@pytest.fixture(scope="module")
+def filled(shared_service, shared_redis):
+    """1,000 simulated messages, all accounted for. Who publishes more waits until it is there: nothing comes in under another test."""
+    service = shared_service
+    sim = simulate(shared_redis.url, "--count", 1000, "--rate", 0, "--seed", 7, "--symbols", 5)
     assert sim.wait(60) == 0, sim.stdout.read()
     sim.stdout.close()
     until(lambda: service.received() >= 1000, "all are in")
@@ -34,10 +35,10 @@ def test_paging_back_by_next_and_forward_by_follow_gives_everything_once(filled)
     assert walk(filled, f"/v1/indicators?symbols={symbol.lower()}&limit=11&after=oldest", "follow") == want[::-1]
 
 
-def test_follow_of_the_newest_page_finds_only_what_came_later(filled, redis_server):
+def test_follow_of_the_newest_page_finds_only_what_came_later(filled, shared_redis):
     follow = filled.json(f"{MAIN}?limit=3")["follow"]
     assert filled.data(follow) == []
-    redis_server.publish(PATTERNS, DOCUMENTED)
+    shared_redis.publish(PATTERNS, DOCUMENTED)
     page = until(lambda: (p := filled.json(follow))["data"] and p, "the new one follows")
     assert [e["confidence"] for e in page["data"]] == [85.5]
     assert filled.data(page["follow"]) == []
@@ -59,7 +60,8 @@ def test_filters_keep_what_they_say(filled):
     assert one["symbol"] == symbol and one["patterns"] and one["indicators"]
 
 
-def test_a_query_that_is_wrong_in_four_ways_is_told_all_four(service):
+def test_a_query_that_is_wrong_in_four_ways_is_told_all_four(shared_service):
+    service = shared_service
     answer = service.get(f"{MAIN}?limit=5000&min_confidence=0.5&since=yesterday&patern=doji&_=1")
     assert answer.status_code == 400
     assert answer.headers["Content-Type"].startswith("application/problem+json")
@@ -82,7 +84,8 @@ def test_a_query_that_is_wrong_in_four_ways_is_told_all_four(service):
     ("/v1/events/zzzzzzzz-1", 410, "event_expired"),  # of another epoch
     ("/v1/streams", 404, "route_not_found"),
 ])
-def test_faults_have_their_codes(service, path, status, code):
+def test_faults_have_their_codes(shared_service, path, status, code):
+    service = shared_service
     answer = service.get(path)
     assert answer.status_code == status
     assert answer.headers["Content-Type"].startswith("application/problem+json")
@@ -91,13 +94,15 @@ def test_faults_have_their_codes(service, path, status, code):
     assert problem["title"] and problem["status"] == status
 
 
-def test_an_id_that_was_not_given_out_yet(service):
+def test_an_id_that_was_not_given_out_yet(shared_service):
+    service = shared_service
     epoch = service.json(MAIN)["cursor"].rsplit("-", 1)[0]
     answer = service.get(f"/v1/events/{epoch}-999999999")
     assert (answer.status_code, answer.json()["code"]) == (404, "event_not_found")
 
 
-def test_queries_of_8_kib_are_read_and_longer_ones_are_told_so(service):
+def test_queries_of_8_kib_are_read_and_longer_ones_are_told_so(shared_service):
+    service = shared_service
     def ask(n):
         return service.get(f"{MAIN}?symbols=" + "A" * (n - len("symbols=")))
 
@@ -113,9 +118,9 @@ def test_queries_of_8_kib_are_read_and_longer_ones_are_told_so(service):
     assert service.get(f"{MAIN}?symbols={most},S200").json()["code"] == "invalid_symbol"
 
 
-def test_head_is_a_get_without_body(service, redis_server):
-    redis_server.publish(PATTERNS, DOCUMENTED)
-    until(lambda: service.data(MAIN), "the event is there")
+def test_head_is_a_get_without_body(filled):
+    service = filled
+    assert service.data(MAIN)
     plain = {"Accept-Encoding": "identity"}
     get, head = service.get(MAIN, headers=plain), service.session.head(service.url + MAIN, headers=plain)
     assert (head.status_code, head.content) == (200, b"")
@@ -124,7 +129,8 @@ def test_head_is_a_get_without_body(service, redis_server):
     assert service.session.head(service.url + "/v1/nothing").status_code == 404
 
 
-def test_options_and_other_methods(service):
+def test_options_and_other_methods(shared_service):
+    service = shared_service
     answer = service.session.options(service.url + MAIN)
     assert answer.status_code in (200, 204) and answer.content == b""
     assert {"GET", "HEAD", "OPTIONS"} <= {m.strip() for m in answer.headers["Allow"].split(",")}
@@ -135,16 +141,17 @@ def test_options_and_other_methods(service):
         assert {"GET", "HEAD", "OPTIONS"} <= {m.strip() for m in answer.headers["Allow"].split(",")}
 
 
-def test_a_collection_tells_its_cursor_and_is_not_cached(service, redis_server):
-    redis_server.publish(PATTERNS, DOCUMENTED)
-    until(lambda: service.data(MAIN), "the event is there")
+def test_a_collection_tells_its_cursor_and_is_not_cached(filled):
+    service = filled
     answer = service.get(MAIN)
+    assert answer.json()["data"]
     assert answer.headers["Tickgate-Cursor"] == answer.json()["cursor"]
     assert "no-cache" in answer.headers["Cache-Control"]
     assert "no-store" in service.get(f"{MAIN}?after=oldest").headers["Cache-Control"]
 
 
-def test_probes_and_index(service):
+def test_probes_and_index(shared_service):
+    service = shared_service
     assert service.get("/livez").status_code == service.get("/readyz").status_code == 200
     assert service.get("/readyz?verbose").status_code == 200
     assert MAIN in service.get("/v1").text
@@ -153,7 +160,8 @@ def test_probes_and_index(service):
     assert all(c["subscribed"] for c in service.data("/v1/channels"))
 
 
-def test_the_page_and_its_headers(service):
+def test_the_page_and_its_headers(shared_service):
+    service = shared_service
     for path, kind in (("/", "text/html"), ("/app.js", ("text/javascript", "application/javascript")), ("/style.css", "text/css")):
         answer = service.get(path)
         assert answer.status_code == 200 and answer.headers["Content-Type"].startswith(kind)
@@ -164,7 +172,8 @@ def test_the_page_and_its_headers(service):
     assert service.get("/livezz").status_code == 404
 
 
-def test_a_connection_carries_more_than_a_thousand_requests(service):
+def test_a_connection_carries_more_than_a_thousand_requests(shared_service):
+    service = shared_service
     connections = set()
     for _ in range(1100):
         with service.session.get(service.url + "/style.css", stream=True) as answer:

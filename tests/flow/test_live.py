@@ -118,8 +118,8 @@ def test_lines(service, redis_server, stream):
     ("?replay=0", "invalid_parameter"), ("?conflate=1", "conflicting_parameters"), ("?replay=1&after=now", "conflicting_parameters"),
     ("?min_confidence=0.5", "invalid_parameter"), ("?symbols=%20", "invalid_symbol"), ("?limit=5", "unknown_parameter"),
 ])
-def test_wrong_queries(service, query, code):
-    answer = service.get("/v1/stream" + query)
+def test_wrong_queries(shared_service, query, code):
+    answer = shared_service.get("/v1/stream" + query)
     assert (answer.status_code, answer.json()["code"]) == (400, code)
 
 

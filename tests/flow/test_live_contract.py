@@ -128,5 +128,5 @@ def test_waits_end_a_little_early_and_not_all_together(service):
     ("/v1/poll?linger=2001&after=now", 400), ("/v1/poll?wait=0", 200), ("/v1/stream?wait=5", 400), ("/v1/stream?batch=5001", 400),
     ("/v1/stream?heartbeat=56", 400), ("/v1/stream?replay=1001", 400), ("/v1/stream?limit=5", 400),
 ])
-def test_bounds(service, path, status):
-    assert service.get(path).status_code == status
+def test_bounds(shared_service, path, status):
+    assert shared_service.get(path).status_code == status

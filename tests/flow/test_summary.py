@@ -84,8 +84,8 @@ def test_a_snapshot_is_where_one_follows_from(service, redis_server):
     assert later[0] in service.data(f"/v1/snapshot?symbols={symbols[0]}")[symbols[0]]["patterns"]
 
 
-def test_a_snapshot_wants_symbols(service):
+def test_a_snapshot_wants_symbols(shared_service):
     for query in ("", "?symbols=", "?symbols=" + ",".join(f"S{i}" for i in range(201))):
-        answer = service.get("/v1/snapshot" + query)
+        answer = shared_service.get("/v1/snapshot" + query)
         assert answer.status_code == 400 and "symbols" in answer.text
-    assert service.get("/v1/summary?window=25h").json()["code"] == "invalid_time"
+    assert shared_service.get("/v1/summary?window=25h").json()["code"] == "invalid_time"

@@ -10,7 +10,7 @@ import stat
 import pytest
 import requests
 
-from conftest import DOCUMENTED, PATTERNS, ROOT, simulate, until
+from conftest import DOCUMENTED, PATTERNS, ROOT, launching, simulate, until
 from test_run import listening_path
 
 CSP = "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'"
@@ -18,10 +18,11 @@ FASTCGI = ["lighttpd", "apache", "nginx"]
 EVERY = [(server, at) for server in (*FASTCGI, "apache-fcgid", "apache-cgid", "lighttpd-cgi") for at in ("/", "/tickgate/")]
 
 
-@pytest.fixture(params=EVERY, ids=lambda p: "".join(p))
-def anywhere(request, launch, redis_server):
+@pytest.fixture(scope="module", params=EVERY, ids=lambda p: "".join(p))
+def anywhere(request, tmp_path_factory, shared_redis):
     server, at = request.param
-    return launch("--redis", redis_server.url, "--no-demo", server=server, at=at)
+    with launching(tmp_path_factory.mktemp("anywhere")) as launch:
+        yield launch("--redis", shared_redis.url, "--no-demo", server=server, at=at)
 
 
 def raw(service, path, **headers):
@@ -52,10 +53,10 @@ def json_is_compressed(service):
         assert small.headers[name] == whole.headers[name]
 
 
-def test_page_and_api_at_their_mount_point(anywhere, redis_server):
+def test_page_and_api_at_their_mount_point(anywhere, shared_redis):
     service = anywhere
     page_is_served(service)
-    redis_server.publish(PATTERNS, DOCUMENTED.replace("AAPL", "BTC/USD"))
+    shared_redis.publish(PATTERNS, DOCUMENTED.replace("AAPL", "BTC/USD"))
     until(lambda: service.data("/v1/patterns"), "the event is there")
     for symbol in ("BTC/USD", "BTC%2FUSD", "btc/usd"):
         answer = service.json(f"/v1/symbols/{symbol}/patterns")
@@ -64,7 +65,7 @@ def test_page_and_api_at_their_mount_point(anywhere, redis_server):
         assert service.json(answer["follow"])["data"] == []
     part = service.get("/v1/patterns", headers={"Range": "bytes=0-9"})
     assert part.status_code == 200 and part.json()["count"] == 1, "there are no parts of what changes"
-    sim = simulate(redis_server.url, "--count", 300, "--rate", 0, "--seed", 7)
+    sim = simulate(shared_redis.url, "--count", 300, "--rate", 0, "--seed", 7)
     assert sim.wait(60) == 0
     sim.stdout.close()
     until(lambda: service.received() >= 301, "all are in")

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from conftest import DOCUMENTED, PATTERNS, SLOW, until
+from conftest import DOCUMENTED, PATTERNS, SLOW, launching, until
 from live_client import Stream, Waiting
 
 FASTCGI = ["lighttpd", "apache", "nginx"]
@@ -17,10 +17,12 @@ NOTICE_S = {"lighttpd": 2, "nginx": 2, "apache": 16}
 HEARTBEAT_S = 5
 
 
-@pytest.fixture(params=[(s, at) for s in (*FASTCGI, "apache-cgid") for at in ("/", "/tickgate/")], ids=lambda p: "".join(p))
-def streaming(request, launch, redis_server):
+@pytest.fixture(scope="module", params=[(s, at) for s in (*FASTCGI, "apache-cgid") for at in ("/", "/tickgate/")], ids=lambda p: "".join(p))
+def streaming(request, tmp_path_factory, shared_redis):
+    """One for all tests behind a server: each looks at what is new only."""
     server, at = request.param
-    return launch("--redis", redis_server.url, "--no-demo", server=server, at=at)
+    with launching(tmp_path_factory.mktemp("streaming")) as launch:
+        yield launch("--redis", shared_redis.url, "--no-demo", server=server, at=at)
 
 
 @pytest.fixture(params=FASTCGI)
@@ -48,7 +50,7 @@ def publish(redis_server, n, first=0):
         redis_server.publish(PATTERNS, DOCUMENTED.replace("AAPL", f"S{first + i}"))
 
 
-def test_an_event_is_seen_within_100_ms_of_its_publication(streaming, redis_server, stream, record_property):
+def test_an_event_is_seen_within_100_ms_of_its_publication(streaming, shared_redis, stream, record_property):
     s = stream(streaming, "/v1/stream", **{"Accept-Encoding": "gzip, deflate", "Accept": "text/event-stream"})
     assert s.status == 200 and s.headers["content-type"] == "text/event-stream"
     assert "content-encoding" not in s.headers
@@ -56,41 +58,41 @@ def test_an_event_is_seen_within_100_ms_of_its_publication(streaming, redis_serv
     took = []
     for i in range(21):
         before = time.monotonic()
-        publish(redis_server, 1, i)
+        publish(shared_redis, 1, i)
         assert s.next().json["symbol"] == f"S{i}"
         took.append(time.monotonic() - before)
     record_property("median_ms", round(statistics.median(took) * 1000, 1))
     assert statistics.median(took) < 0.1 * SLOW, took
 
 
-def test_lines_come_at_once_too(streaming, redis_server, stream):
+def test_lines_come_at_once_too(streaming, shared_redis, stream):
     s = stream(streaming, "/v1/stream?format=ndjson", **{"Accept-Encoding": "gzip"})
     assert s.headers["content-type"] == "application/x-ndjson" and "content-encoding" not in s.headers
     assert '"hello"' in s.line()
-    publish(redis_server, 1)
+    publish(shared_redis, 1)
     assert '"S0"' in s.line()
 
 
-def test_a_follower_that_comes_back_by_id_misses_and_repeats_nothing(streaming, redis_server, stream):
+def test_a_follower_that_comes_back_by_id_misses_and_repeats_nothing(streaming, shared_redis, stream):
     s = stream(streaming, "/v1/stream?kinds=pattern")
     s.next()
-    publish(redis_server, 10)
+    publish(shared_redis, 10)
     events = s.take(10)
     seen = [e.json["symbol"] for e in events]
     s.close()
-    publish(redis_server, 10, first=10)
+    publish(shared_redis, 10, first=10)
     s = stream(streaming, "/v1/stream?kinds=pattern", **{"Last-Event-ID": events[3].id})
     assert s.next().event == "hello"
     assert seen[:4] + [e.json["symbol"] for e in s.take(16)] == [f"S{i}" for i in range(20)]
 
 
-def test_a_waiting_request_is_answered_by_the_next_event(streaming, redis_server, record_property):
+def test_a_waiting_request_is_answered_by_the_next_event(streaming, shared_redis, record_property):
     took, after = [], streaming.json("/v1/patterns")["cursor"]
     for i in range(5):
         w = Waiting(streaming.port, f"{streaming.mount}/v1/patterns?after={after}&wait=20", {"Accept-Encoding": "identity"})
         # It is parked by now or will be in a moment: either way the next event answers it.
         before = time.monotonic()
-        publish(redis_server, 1, i)
+        publish(shared_redis, 1, i)
         answer = w.json()
         assert [e["symbol"] for e in answer["data"]] == [f"S{i}"]
         took.append(time.monotonic() - before)

@@ -32,9 +32,24 @@ def tokens(tmp_path):
     return Tokens(tmp_path)
 
 
+def writable_service(launch, redis_server, directory, tokens):
+    return launch("--redis", redis_server.url, "--state", directory / "state", "--no-demo", "-o", f"access.token_file={tokens.file}")
+
+
 @pytest.fixture
 def writable(launch, redis_server, tmp_path, tokens):
-    return launch("--redis", redis_server.url, "--state", tmp_path / "state", "--no-demo", "-o", f"access.token_file={tokens.file}")
+    return writable_service(launch, redis_server, tmp_path, tokens)
+
+
+@pytest.fixture(scope="module")
+def shared_tokens(tmp_path_factory):
+    return Tokens(tmp_path_factory.mktemp("tokens"))
+
+
+@pytest.fixture(scope="module")
+def shared_writable(shared_launch, shared_redis, tmp_path_factory, shared_tokens):
+    """For what leaves nothing behind: it is refused, or whoever waits for it takes all of it."""
+    return writable_service(shared_launch, shared_redis, tmp_path_factory.mktemp("writable"), shared_tokens)
 
 
 def post(service, path, body, token=None, content_type=JSON, **headers):
@@ -44,6 +59,15 @@ def post(service, path, body, token=None, content_type=JSON, **headers):
         headers["Content-Type"] = content_type
     data = body if isinstance(body, (bytes, str)) or not hasattr(body, "keys") and not isinstance(body, list) else json.dumps(body)
     return service.session.post(service.url + path, data=data, headers=headers, timeout=30)
+
+
+def listens(service, headers):
+    """`./dev run` cannot see it where reading wants a token."""
+    def subscribed():
+        answer = service.get("/v1/channels", headers=headers)
+        return answer.status_code == 200 and answer.json()["data"] and all(c["subscribed"] for c in answer.json()["data"])
+
+    until(subscribed, "it listens")
 
 
 def problem(answer, status, code):
@@ -74,63 +98,84 @@ class Listener:
         server.client.publish(self.pubsub.channels.copy().popitem()[0], '"marker"')
         assert self.take(1) == ["marker"]
 
+    def close(self):
+        """Redis has forgotten it then: the next test counts its own receivers only."""
+        self.pubsub.unsubscribe()
+        while self.pubsub.subscribed:
+            assert self.pubsub.get_message(timeout=5) is not None
+        self.pubsub.close()
 
-def test_writes_are_off_without_tokens(service):
-    body = problem(post(service, "/v1/ticks", TICK, "tg_whatever"), 403, "forbidden")
+
+@pytest.fixture
+def listen():
+    """Subscribers that end with the test."""
+    opened = []
+
+    def start(server, channel):
+        opened.append(Listener(server, channel))
+        return opened[-1]
+
+    yield start
+    for listener in opened:
+        listener.close()
+
+
+def test_writes_are_off_without_tokens(shared_service):
+    body = problem(post(shared_service, "/v1/ticks", TICK, "tg_whatever"), 403, "forbidden")
     assert "access.token_file" in body["detail"]
-    problem(post(service, "/v1/errors", TICK), 403, "forbidden")
+    problem(post(shared_service, "/v1/errors", TICK), 403, "forbidden")
 
 
-def test_who_may_write(writable, tokens, redis_server):
-    listener = Listener(redis_server, TICKS)
-    answer = post(writable, "/v1/ticks", TICK)
+def test_who_may_write(shared_writable, shared_tokens, shared_redis, listen):
+    listener = listen(shared_redis, TICKS)
+    answer = post(shared_writable, "/v1/ticks", TICK)
     problem(answer, 401, "unauthorized")
     assert answer.headers["WWW-Authenticate"] == 'Bearer realm="tickgate"'
-    for wrong in (tokens.publish[:-1], tokens.publish + "x", "x" * 600, "", "%00", tokens.publish.swapcase()):
-        answer = post(writable, "/v1/ticks", TICK, wrong)
+    for wrong in (shared_tokens.publish[:-1], shared_tokens.publish + "x", "x" * 600, "", "%00", shared_tokens.publish.swapcase()):
+        answer = post(shared_writable, "/v1/ticks", TICK, wrong)
         problem(answer, 401, "unauthorized")
         assert 'error="invalid_token"' in answer.headers["WWW-Authenticate"]
-    problem(post(writable, "/v1/ticks", TICK, Authorization=f"Basic {tokens.publish}"), 401, "unauthorized")
-    problem(post(writable, f"/v1/ticks?token={tokens.publish}", TICK), 401, "unauthorized")
-    answer = post(writable, "/v1/ticks", TICK, tokens.read)
+    problem(post(shared_writable, "/v1/ticks", TICK, Authorization=f"Basic {shared_tokens.publish}"), 401, "unauthorized")
+    problem(post(shared_writable, f"/v1/ticks?token={shared_tokens.publish}", TICK), 401, "unauthorized")
+    answer = post(shared_writable, "/v1/ticks", TICK, shared_tokens.read)
     problem(answer, 403, "forbidden")
     assert 'error="insufficient_scope"' in answer.headers["WWW-Authenticate"]
-    listener.nothing_came(redis_server)
-    for token in (tokens.publish, tokens.admin):
-        answer = post(writable, "/v1/ticks", TICK, token)
+    listener.nothing_came(shared_redis)
+    for token in (shared_tokens.publish, shared_tokens.admin):
+        answer = post(shared_writable, "/v1/ticks", TICK, token)
         assert answer.status_code == 202 and answer.json() == {"accepted": 1, "receivers": 1}
         assert answer.headers["Cache-Control"] == "no-store"
     assert listener.take(2) == [TICK, TICK]
-    assert post(writable, "/v1/ticks", TICK, Authorization=f"bearer {tokens.publish}").status_code == 202
+    assert post(shared_writable, "/v1/ticks", TICK, Authorization=f"bearer {shared_tokens.publish}").status_code == 202
 
 
-def test_methods_of_a_path_with_two_rows(writable, tokens):
-    answer = writable.get("/v1/ticks")
+def test_methods_of_a_path_with_two_rows(shared_writable, shared_tokens):
+    answer = shared_writable.get("/v1/ticks")
     problem(answer, 405, "method_not_allowed")
     assert answer.headers["Allow"] == "POST, OPTIONS"
-    answer = writable.session.delete(writable.url + "/v1/errors", timeout=30)
+    answer = shared_writable.session.delete(shared_writable.url + "/v1/errors", timeout=30)
     problem(answer, 405, "method_not_allowed")
     assert answer.headers["Allow"] == "GET, HEAD, POST, OPTIONS"
-    problem(post(writable, "/v1/patterns", TICK, tokens.admin), 405, "method_not_allowed")
-    assert writable.json("/v1/errors")["data"] == []
+    problem(post(shared_writable, "/v1/patterns", TICK, shared_tokens.admin), 405, "method_not_allowed")
+    assert shared_writable.json("/v1/errors")["data"] == []
 
 
-def test_ten_thousand_ticks_in_one_post_arrive_in_order(writable, tokens, redis_server):
-    listener = Listener(redis_server, TICKS)
+def test_ten_thousand_ticks_in_one_post_arrive_in_order(shared_writable, shared_tokens, shared_redis, listen):
+    listener = listen(shared_redis, TICKS)
     batch = [{"symbol": f"S{n % 50}", "price": n + 0.5, "volume": n, "timestamp": 1234567890.123} for n in range(10000)]
-    answer = post(writable, "/v1/ticks", json.dumps(batch, separators=(",", ":")), tokens.publish)
+    answer = post(shared_writable, "/v1/ticks", json.dumps(batch, separators=(",", ":")), shared_tokens.publish)
     assert answer.status_code == 202 and answer.json() == {"accepted": 10000, "receivers": 1}, answer.text
     assert listener.take(10000) == batch
-    problem(post(writable, "/v1/ticks", json.dumps([{}] * 10001, separators=(",", ":")), tokens.publish), 413, "body_too_large")
+    problem(post(shared_writable, "/v1/ticks", json.dumps([{}] * 10001, separators=(",", ":")), shared_tokens.publish), 413, "body_too_large")
 
 
-def test_batches_of_many_clients_do_not_mix(writable, tokens, redis_server):
-    listener = Listener(redis_server, TICKS)
+def test_batches_of_many_clients_do_not_mix(shared_writable, shared_tokens, shared_redis, listen):
+    listener = listen(shared_redis, TICKS)
     failures = []
 
     def send(client):
         batch = [{**TICK, "symbol": f"C{client}", "volume": n} for n in range(500)]
-        answer = post(writable, "/v1/ticks", batch, tokens.publish)
+        answer = post(shared_writable, "/v1/ticks", batch, shared_tokens.publish)
         if answer.status_code != 202 or answer.json()["accepted"] != 500:
             failures.append(answer.text)
 
@@ -146,26 +191,24 @@ def test_batches_of_many_clients_do_not_mix(writable, tokens, redis_server):
         assert len({t["symbol"] for t in batch}) == 1 and [t["volume"] for t in batch] == list(range(500))
 
 
-def test_an_object_lines_and_chunks(writable, tokens, redis_server):
-    listener = Listener(redis_server, TICKS)
+def test_an_object_lines_and_chunks(shared_writable, shared_tokens, shared_redis, listen):
+    listener = listen(shared_redis, TICKS)
     lines = "\r\n".join(json.dumps({**TICK, "volume": n}) for n in range(3)) + "\n\n"
-    assert post(writable, "/v1/ticks", lines, tokens.publish, LINES).json()["accepted"] == 3
+    assert post(shared_writable, "/v1/ticks", lines, shared_tokens.publish, LINES).json()["accepted"] == 3
     pieces = (piece.encode() for piece in ("[", json.dumps({**TICK, "volume": 3}), ",", json.dumps({**TICK, "volume": 4}), "]"))
-    assert post(writable, "/v1/ticks", pieces, tokens.publish, "application/json; charset=UTF-8").json()["accepted"] == 2
+    assert post(shared_writable, "/v1/ticks", pieces, shared_tokens.publish, "application/json; charset=UTF-8").json()["accepted"] == 2
     assert [t["volume"] for t in listener.take(5)] == [0, 1, 2, 3, 4]
 
 
-def test_what_is_published_is_what_was_sent(writable, tokens, redis_server):
+def test_what_is_published_is_what_was_sent(shared_writable, shared_tokens, shared_redis, listen):
     """Numbers keep their text, symbols are upper-cased, times become epoch seconds, everything else passes unchanged."""
-    listener = redis_server.client.pubsub()
-    listener.subscribe(TICKS)
-    listener.get_message(timeout=5)
+    listener = listen(shared_redis, TICKS).pubsub
     body = ('{"volume":1e3, "symbol":"brk.b", "price":85.10, "timestamp":"2009-02-13T23:31:30.123+00:00",'
             ' "bid":85.09000, "flags":{"a":[1, 2.50,"\\u00e9"]}}')
-    assert post(writable, "/v1/ticks", body, tokens.publish).status_code == 202
+    assert post(shared_writable, "/v1/ticks", body, shared_tokens.publish).status_code == 202
     assert listener.get_message(timeout=5)["data"].decode() == (
         '{"symbol":"BRK.B","price":85.10,"volume":1e3,"timestamp":1234567890.123,"bid":85.09000,"flags":{"a":[1,2.50,"\\u00e9"]}}')
-    assert post(writable, "/v1/ticks", {**TICK, "timestamp": 1234567890123}, tokens.publish).status_code == 202
+    assert post(shared_writable, "/v1/ticks", {**TICK, "timestamp": 1234567890123}, shared_tokens.publish).status_code == 202
     assert json.loads(listener.get_message(timeout=5)["data"])["timestamp"] == 1234567890.123
 
 
@@ -176,53 +219,53 @@ def test_what_is_published_is_what_was_sent(writable, tokens, redis_server):
     ("volume", True, "invalid_type"), ("timestamp", None, "missing_field"), ("timestamp", "2009-02-13 23:31:30", "invalid_type"),
     ("timestamp", 32503680000, "out_of_range"), ("timestamp", [], "invalid_type"),
 ])
-def test_every_member_is_checked(writable, tokens, redis_server, member, value, code):
-    body = problem(post(writable, "/v1/ticks", {**TICK, member: value}, tokens.publish), 400, "invalid_parameter")
+def test_every_member_is_checked(shared_writable, shared_tokens, shared_redis, member, value, code):
+    body = problem(post(shared_writable, "/v1/ticks", {**TICK, member: value}, shared_tokens.publish), 400, "invalid_parameter")
     assert [(e["index"], e["code"]) for e in body["errors"]] == [(0, code)], body
     assert body["errors"][0]["parameter"] == ("" if code == "invalid_json" else f"/{member}")
 
 
-def test_all_bad_elements_are_told_and_nothing_is_published(writable, tokens, redis_server):
-    listener = Listener(redis_server, TICKS)
+def test_all_bad_elements_are_told_and_nothing_is_published(shared_writable, shared_tokens, shared_redis, listen):
+    listener = listen(shared_redis, TICKS)
     batch = [TICK, {**TICK, "price": "x", "volume": -1}, 5, TICK, {}]
-    body = problem(post(writable, "/v1/ticks", batch, tokens.publish), 400, "invalid_parameter")
+    body = problem(post(shared_writable, "/v1/ticks", batch, shared_tokens.publish), 400, "invalid_parameter")
     assert [(e["parameter"], e["code"]) for e in body["errors"]] == [
         ("/1/price", "invalid_type"), ("/1/volume", "out_of_range"), ("/2", "not_an_object"),
         ("/4/symbol", "missing_field"), ("/4/price", "missing_field"), ("/4/volume", "missing_field"), ("/4/timestamp", "missing_field")]
-    body = problem(post(writable, "/v1/ticks", json.dumps([{**TICK, "price": 0}] * 5000), tokens.publish), 400, "invalid_parameter")
+    body = problem(post(shared_writable, "/v1/ticks", json.dumps([{**TICK, "price": 0}] * 5000), shared_tokens.publish), 400, "invalid_parameter")
     assert [e["index"] for e in body["errors"]] == list(range(5000))
     lines = f"{json.dumps(TICK)}\n{{\n{json.dumps(TICK)}\n[]\n"
-    body = problem(post(writable, "/v1/ticks", lines, tokens.publish, LINES), 400, "invalid_parameter")
+    body = problem(post(shared_writable, "/v1/ticks", lines, shared_tokens.publish, LINES), 400, "invalid_parameter")
     assert [(e["parameter"], e["code"]) for e in body["errors"]] == [("/1", "invalid_json"), ("/3", "not_an_object")]
-    listener.nothing_came(redis_server)
+    listener.nothing_came(shared_redis)
 
 
 @pytest.mark.parametrize("body", ["", " ", "[]", "{", '{"symbol":}', "[1,]", b'{"symbol":"\xff"}', b"\xef\xbb\xbf{}", "[" * 40 + "]" * 40])
-def test_what_is_not_json(writable, tokens, body):
-    problem(post(writable, "/v1/ticks", body, tokens.publish), 400, "malformed_request")
+def test_what_is_not_json(shared_writable, shared_tokens, body):
+    problem(post(shared_writable, "/v1/ticks", body, shared_tokens.publish), 400, "malformed_request")
 
 
-def test_member_names_that_are_given_twice_or_escaped(writable, tokens, redis_server):
-    listener = Listener(redis_server, TICKS)
+def test_member_names_that_are_given_twice_or_escaped(shared_writable, shared_tokens, shared_redis, listen):
+    listener = listen(shared_redis, TICKS)
     twice = '{"symbol":"A","price":1,"price":2,"volume":1,"timestamp":1}'
-    body = problem(post(writable, "/v1/ticks", twice, tokens.publish), 400, "invalid_parameter")
+    body = problem(post(shared_writable, "/v1/ticks", twice, shared_tokens.publish), 400, "invalid_parameter")
     assert [(e["parameter"], e["detail"]) for e in body["errors"]] == [("/price", "is given twice")]
     escaped = '{"s\\u0079mbol":"A","pric\\u0065":1,"volume":1,"timestamp":1}'
-    assert post(writable, "/v1/ticks", escaped, tokens.publish).status_code == 202
+    assert post(shared_writable, "/v1/ticks", escaped, shared_tokens.publish).status_code == 202
     assert listener.take(1) == [{"symbol": "A", "price": 1, "volume": 1, "timestamp": 1}]
 
 
-def test_other_types_and_too_much(writable, tokens):
+def test_other_types_and_too_much(shared_writable, shared_tokens):
     body = json.dumps(TICK)
     for content_type in (None, "text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin1", "application/jsonx"):
-        answer = post(writable, "/v1/ticks", body.encode(), tokens.publish, content_type)
+        answer = post(shared_writable, "/v1/ticks", body.encode(), shared_tokens.publish, content_type)
         problem(answer, 415, "unsupported_media_type")
         assert JSON in answer.headers["Accept-Post"]
-    problem(post(writable, "/v1/ticks", body, tokens.publish, **{"Content-Encoding": "gzip"}), 415, "unsupported_media_type")
-    problem(post(writable, "/v1/ticks", "[" + " " * (1 << 20) + "]", tokens.publish), 413, "body_too_large")
+    problem(post(shared_writable, "/v1/ticks", body, shared_tokens.publish, **{"Content-Encoding": "gzip"}), 415, "unsupported_media_type")
+    problem(post(shared_writable, "/v1/ticks", "[" + " " * (1 << 20) + "]", shared_tokens.publish), 413, "body_too_large")
     # The token comes first: nobody learns anything else.
-    problem(post(writable, "/v1/ticks", "[" + " " * (1 << 20) + "]"), 401, "unauthorized")
-    problem(post(writable, "/v1/ticks?limit=1", TICK, tokens.publish), 400, "unknown_parameter")
+    problem(post(shared_writable, "/v1/ticks", "[" + " " * (1 << 20) + "]"), 401, "unauthorized")
+    problem(post(shared_writable, "/v1/ticks?limit=1", TICK, shared_tokens.publish), 400, "unknown_parameter")
 
 
 def test_an_error_comes_back_and_is_stored_once(writable, tokens, redis_server):
@@ -244,9 +287,9 @@ def test_an_error_comes_back_and_is_stored_once(writable, tokens, redis_server):
     ({"component": "tickgate"}, "/component", "out_of_range"), ({"component": 1}, "/component", "invalid_type"),
     ({"context": []}, "/context", "invalid_type"), ({"source": "me"}, "", "unknown_field"), ({"instance": "x"}, "", "unknown_field"),
 ])
-def test_errors_are_checked(writable, tokens, change, where, code):
+def test_errors_are_checked(shared_writable, shared_tokens, change, where, code):
     error = {"severity": "error", "message": "m", "component": "web", **change}
-    body = problem(post(writable, "/v1/errors", error, tokens.publish), 400, "invalid_parameter")
+    body = problem(post(shared_writable, "/v1/errors", error, shared_tokens.publish), 400, "invalid_parameter")
     assert [(e["parameter"], e["code"]) for e in body["errors"]] == [(where, code)]
 
 
@@ -312,15 +355,17 @@ def test_a_faulty_token_file_at_the_start(launch, redis_server, tmp_path):
 def test_reading_with_tokens_only(launch, redis_server, tmp_path, tokens):
     service = launch("--redis", redis_server.url, "--state", tmp_path / "state", "--no-demo", "-o", f"access.token_file={tokens.file}",
                      "-o", "access.read=token")
+    assert "Redis does not answer" not in service.log.read_text(), "the run cannot know"
     problem(service.get("/v1/patterns"), 401, "unauthorized")
     problem(service.get("/v1/health"), 401, "unauthorized")
     problem(service.get(f"/v1/patterns?token={tokens.read}"), 401, "unauthorized")
     assert service.get("/livez").status_code == 200 and service.get("/readyz").status_code == 200
     assert service.session.options(service.url + "/v1/patterns", timeout=30).status_code == 204
+    reader = {"Authorization": f"Bearer {tokens.read}"}
+    listens(service, reader)
     for token in (tokens.read, tokens.publish, tokens.admin):
         assert service.get("/v1/patterns", headers={"Authorization": f"Bearer {token}"}).status_code == 200
     redis_server.publish("tickstock:patterns:streaming", '{"pattern_name":"doji","symbol":"A","confidence":90}')
-    reader = {"Authorization": f"Bearer {tokens.read}"}
     event = until(lambda: service.get("/v1/patterns", headers=reader).json()["data"], "it is there")[0]
     answer = service.get(f"/v1/events/{event['id']}", headers=reader)
     assert answer.headers["Cache-Control"].startswith("private")
@@ -332,8 +377,7 @@ def test_waiting_with_a_token(launch, redis_server, tmp_path, tokens, way):
     service = launch("--redis", redis_server.url, "--state", tmp_path / "state", "--no-demo", "-o", f"access.token_file={tokens.file}",
                      "-o", "access.read=token", "-o", "access.query_token=yes")
     reader = {"Authorization": f"Bearer {tokens.read}"}
-    until(lambda: service.get("/v1/patterns", headers=reader).status_code == 200, "there is a log")
-    until(lambda: service.get("/v1/health", headers=reader).json()["redis"]["connected"], "it listens")
+    listens(service, reader)
     problem(service.get("/v1/poll"), 401, "unauthorized")
     answers = []
 
@@ -353,6 +397,7 @@ def test_waiting_with_a_token(launch, redis_server, tmp_path, tokens, way):
 def test_a_token_in_the_query_where_that_is_allowed(launch, redis_server, tmp_path, tokens):
     service = launch("--redis", redis_server.url, "--state", tmp_path / "state", "--no-demo", "-o", f"access.token_file={tokens.file}",
                      "-o", "access.read=token", "-o", "access.query_token=yes")
+    listens(service, {"Authorization": f"Bearer {tokens.read}"})
     problem(service.get("/v1/patterns?token=x"), 401, "unauthorized")
     answer = service.get(f"/v1/patterns?limit=3&token={tokens.read}")
     assert answer.status_code == 200 and tokens.read not in answer.text and "token" not in answer.json()["follow"]
@@ -386,16 +431,16 @@ def test_forwarded_for_counts_from_trusted_proxies_only(launch, redis_server, tm
 
 @pytest.mark.parametrize("name, value", [("X-Forwarded-For", "198.51.100.7"), ("X-Forwarded-For", "127.0.0.1"), ("X-Real-IP", "198.51.100.7"),
                                          ("Forwarded", "for=198.51.100.7"), ("Via", "1.1 proxy")])
-def test_what_a_proxy_on_this_machine_passes_on_is_not_at_home(service, name, value):
+def test_what_a_proxy_on_this_machine_passes_on_is_not_at_home(shared_service, name, value):
     """Nobody has said that it is a proxy: all that comes through it has the address 127.0.0.1."""
-    assert service.get("/v1/rejects").status_code == 200
-    problem(service.get("/v1/rejects", headers={name: value}), 403, "forbidden")
-    assert service.get("/v1/patterns", headers={name: value}).status_code == 200
+    assert shared_service.get("/v1/rejects").status_code == 200
+    problem(shared_service.get("/v1/rejects", headers={name: value}), 403, "forbidden")
+    assert shared_service.get("/v1/patterns", headers={name: value}).status_code == 200
 
 
-def test_our_own_errors_are_told_and_not_stored(writable, redis_server, tmp_path):
+def test_our_own_errors_are_told_and_not_stored(writable, redis_server, tmp_path, listen):
     """The subscriber cannot commit: TickStock hears of it, and the echo is known as such."""
-    listener = Listener(redis_server, ERRORS)
+    listener = listen(redis_server, ERRORS)
     until(lambda: writable.json("/v1/health")["redis"]["connected"], "it listens")
     [database] = [p for p in (tmp_path / "state").iterdir() if p.suffix == ".db"]
     with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as db:
