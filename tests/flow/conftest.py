@@ -43,6 +43,7 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "web: what clients see; passes behind every web server")
+    config.addinivalue_line("markers", "alone: its promise is so many seconds; ./dev test runs it when nothing else does")
     Service.server, Service.at = config.getoption("--web").split(":")
 
 

@@ -32,6 +32,12 @@ def use_up(service, client):
     raise AssertionError("never refused")
 
 
+def just_used_up(service, client):
+    """The next place is nearly a second away: the last one was taken as soon as it was there."""
+    use_up(service, client)
+    until(lambda: ask(service, client).status_code == 200, "one has come back")
+
+
 def test_a_burst_and_then_the_rate(limited):
     begin = time.monotonic()
     n, refusal = use_up(limited, "198.51.100.1")
@@ -42,29 +48,33 @@ def test_a_burst_and_then_the_rate(limited):
     # Nobody else is concerned, and what balancers ask is always answered; routes that do not exist count as well.
     assert ask(limited, "198.51.100.2").status_code == 200
     assert limited.get("/livez").status_code == 200 and ask(limited, "198.51.100.1", "/readyz").status_code == 200
-    assert ask(limited, "198.51.100.1", "/v1/nothing").status_code == 429
+    until(lambda: ask(limited, "198.51.100.1", "/v1/nothing").status_code == 429, "one may have come back meanwhile, two have not")
     until(lambda: ask(limited, "198.51.100.1").status_code == 200, "a second later it may again")
     assert scrape(limited)("http_problems_total", code="rate_limited") >= 2
 
 
+@pytest.mark.alone
 def test_workers_that_die_forget_nothing(limited):
     use_up(limited, "198.51.100.3")
+    begin = time.monotonic()
     for pid in limited.workers():
         os.kill(pid, signal.SIGKILL)
         until(lambda: pid not in limited.workers() and len(limited.workers()) == 2, "it is replaced")
-    # One or two may have become free meanwhile; a forgotten bucket would have twenty.
+    # One a second may have become free meanwhile; a forgotten bucket would have twenty.
     n, _ = use_up(limited, "198.51.100.3")
-    assert n < BURST / 2
+    assert n <= RATE * (time.monotonic() - begin) + 1
 
 
+@pytest.mark.alone
 def test_all_of_a_64_are_one_client(limited):
-    use_up(limited, "2001:db8:0:1::1")
+    just_used_up(limited, "2001:db8:0:1::1")
     assert ask(limited, "2001:db8:0:1:ffff:ffff:ffff:ffff").status_code == 429
     assert ask(limited, "2001:db8:0:2::1").status_code == 200
 
 
+@pytest.mark.alone
 def test_a_stream_is_told_to_come_back(limited):
-    use_up(limited, "198.51.100.4")
+    just_used_up(limited, "198.51.100.4")
     answer = ask(limited, "198.51.100.4", "/v1/stream", Accept="text/event-stream")
     assert answer.status_code == 200 and answer.headers["Content-Type"].startswith("text/event-stream")
     retry = re.search(r"^retry: (\d+)$", answer.text, re.M)

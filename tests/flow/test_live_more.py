@@ -57,9 +57,9 @@ def stored(service, n, path="/v1/events?kinds=pattern,indicator,alert&limit=1000
 def test_batches(service, redis_server, opened):
     s = opened(service, "?batch=1500")
     s.next()
+    start = time.monotonic()
     redis_server.publish(PATTERNS, pattern(confidence=50))
     first = s.next()
-    start = time.monotonic()
     assert first.event == "batch" and first.json["count"] == 1
     for i in (51, 52, 53):
         redis_server.publish(PATTERNS, pattern(confidence=i))
@@ -70,6 +70,7 @@ def test_batches(service, redis_server, opened):
     assert second.json["count"] == 3 and second.id == second.json["data"][-1]["id"] and second.json["timestamp"] > 1.7e9
 
 
+@pytest.mark.alone
 def test_an_alert_does_not_wait_for_the_batch(service, redis_server, opened):
     s = opened(service, "?batch=5000")
     s.next()
@@ -116,6 +117,7 @@ def test_a_long_batch_is_several(service, redis_server, opened):
 
 # ---- silence, staleness, ages ----
 
+@pytest.mark.alone
 def test_heartbeats_carry_the_position(service, redis_server, opened):
     s = opened(service, "?symbols=QUIET&heartbeat=5")
     hello = s.next()
@@ -145,7 +147,7 @@ def test_stale_and_fresh(service, redis_server, opened):
 
 def test_a_stream_has_an_age(run, redis_server, opened):
     service = run("live.max_age=2s")
-    s = opened(service)
+    s = opened(service, "?heartbeat=5")  # at whose turn its age is looked at
     s.next()
     bye = s.next()
     assert bye.event == "bye" and bye.json["reason"] == "max_age" and 2000 <= bye.retry <= 5000

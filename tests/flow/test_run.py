@@ -36,6 +36,7 @@ def test_without_arguments_it_shows_live_data(launch):
     assert service.stop(signal.SIGINT) == 0
 
 
+@pytest.mark.alone
 def test_a_second_start_is_ready_within_three_seconds(launch):
     for _ in range(2):
         started = time.monotonic()

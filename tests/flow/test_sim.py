@@ -53,6 +53,7 @@ def test_count_is_exact(server):
     assert sub.get_message(timeout=0.1) is None
 
 
+@pytest.mark.alone
 def test_rate(server):
     began = time.monotonic()
     out = sim("--redis", f"unix://{server}", "--rate", "1000", "--count", "5000")

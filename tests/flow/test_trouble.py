@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import time
 
+import pytest
 import requests
 
 from conftest import DOCUMENTED, PATTERNS, SLOW, program, seq, simulate, until, walk
@@ -188,6 +189,7 @@ def logged(service, event):
             for words in lines if len(words) > 2 and words[2] == event]
 
 
+@pytest.mark.alone
 def test_a_killed_worker_is_replaced_within_a_second_and_nobody_notices(service):
     before = until(lambda: len(service.workers()) == 2 and service.workers(), "two workers")
     os.kill(before[0], signal.SIGKILL)
@@ -211,6 +213,7 @@ def test_a_killed_worker_is_replaced_within_a_second_and_nobody_notices(service)
     assert before[1] in service.workers()
 
 
+@pytest.mark.alone
 def test_a_killed_parent_takes_its_workers_along_and_is_started_again(service):
     parent, workers = service.pid("tickgate.fcgi"), service.workers()
     os.kill(parent, signal.SIGKILL)

@@ -115,6 +115,7 @@ def sockets(service):
     return n
 
 
+@pytest.mark.alone
 def test_the_gateway_learns_that_a_client_is_gone(service, stream, record_property):
     streams = [stream(service, f"/v1/stream?heartbeat={HEARTBEAT_S}") for _ in range(5)]
     for s in streams:
