@@ -35,17 +35,6 @@ ORDER BY first LIMIT :n;
 -- name: clusters_newest
 SELECT first, events FROM clusters WHERE symbol = :symbol AND first <= :seq ORDER BY first DESC;
 
--- A piece of one kind's index: events_kind alone is read, no row.
--- name: kind_newest
-SELECT seq FROM events
-WHERE kind = :kind AND seq >= :from AND seq < :below
-ORDER BY seq DESC LIMIT :n;
-
--- name: kind_oldest
-SELECT seq FROM events
-WHERE kind = :kind AND seq >= :from AND seq < :below
-ORDER BY seq LIMIT :n;
-
 -- What is too new for by_symbol: a walk over the log's end, newest first. Only what picks the row.
 -- name: tail_newest
 SELECT seq, kind, symbol FROM events

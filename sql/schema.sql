@@ -38,15 +38,13 @@ CREATE TABLE events (
     body          TEXT    NOT NULL    -- the event as clients get it. Last, so that a row's columns are read without it
 ) STRICT;
 
--- The newest of a kind, for lists without symbols.
-CREATE INDEX events_kind ON events (kind, seq);
-
--- The newest of a symbol: its places in the log, 64 to a row, packed as src/store/bundle.h says. Tables of their own, filled behind
+-- The newest of a symbol, and, under a name that no symbol has ("kind 0" for the first), of a kind: its places in the log, 64 to a row, packed as src/store/bundle.h says. Tables of their own, filled behind
 -- the log in sorted runs, since an index that is kept in every commit costs three times as much; they follow at once when calm, lag by at most
 -- 20,000 rows under load. Two of them, so that a run writes few pages whatever the log holds: each symbol's newest places are in the
--- first, and what is full there goes to the second. Both may hold places that retention has removed (seq <= kinds.trimmed_to) for a while.
+-- first, and what is full there goes to the second. An index of `events` by kind, kept in every commit, cost a fifth of what storing an event does.
+-- Both may hold places that retention has removed (seq <= kinds.trimmed_to) for a while.
 CREATE TABLE by_symbol_open (
-    symbol        TEXT    PRIMARY KEY,
+    symbol        TEXT    PRIMARY KEY, -- or the kind, see above; the same in by_symbol
     first         INTEGER NOT NULL,   -- seq of the first place; above those of by_symbol
     places        BLOB    NOT NULL
 ) WITHOUT ROWID, STRICT;

@@ -99,7 +99,7 @@ WHERE seq > :after ORDER BY seq;
 -- ---- index.c ----
 
 -- name: index_tail
-SELECT seq, kind, symbol FROM events WHERE seq > :after AND seq <= :to AND symbol IS NOT NULL ORDER BY seq LIMIT :n;
+SELECT seq, kind, symbol FROM events WHERE seq > :after AND seq <= :to ORDER BY seq LIMIT :n;
 
 -- name: open_select
 SELECT first, places FROM by_symbol_open WHERE symbol = :symbol;
@@ -193,15 +193,19 @@ DELETE FROM rollups WHERE span = :span AND start_s < :before_s;
 -- name: oldest_events
 SELECT seq, kind, symbol, duplicate_of, received_us, body FROM events ORDER BY seq LIMIT :limit;
 
--- name: oldest_of_kind
-SELECT seq, kind, symbol, duplicate_of, received_us, body FROM events INDEXED BY events_kind
-WHERE kind = :kind ORDER BY seq LIMIT :limit;
+-- name: kind_event
+-- One of a kind, whose place the index knows.
+SELECT seq, kind, symbol, duplicate_of, received_us, body FROM events WHERE seq = :seq AND kind = :kind;
+
+-- name: kind_walk
+-- Whether there is one at all: only when the index knows of none that should be there.
+SELECT seq FROM events WHERE seq > :after AND kind = :kind ORDER BY seq LIMIT 1;
 
 -- name: events_delete
 DELETE FROM events WHERE seq <= :to;
 
--- name: events_delete_kind
-DELETE FROM events WHERE seq IN (SELECT seq FROM events INDEXED BY events_kind WHERE kind = :kind AND seq <= :to);
+-- name: event_delete
+DELETE FROM events WHERE seq = :seq;
 
 -- name: symbol_subtract
 UPDATE symbols SET patterns = patterns - :patterns, indicators = indicators - :indicators, alerts = alerts - :alerts,

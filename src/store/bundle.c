@@ -9,6 +9,31 @@
 
 static_assert(KIND__MAX <= 1 << KIND_BITS, "a kind has three bits in a place");
 
+struct text
+bundle_kind_name(enum kind kind)
+{
+	static const struct text names[KIND__MAX] = {
+		[KIND_PATTERN] = TEXT_INIT("kind 0"),
+		[KIND_INDICATOR] = TEXT_INIT("kind 1"),
+		[KIND_ALERT] = TEXT_INIT("kind 2"),
+		[KIND_HEALTH] = TEXT_INIT("kind 3"),
+		[KIND_SESSION] = TEXT_INIT("kind 4"),
+		[KIND_ERROR] = TEXT_INIT("kind 5"),
+		[KIND_GAP] = TEXT_INIT("kind 6"),
+	};
+
+	return names[kind];
+}
+
+int
+bundle_kind(struct text symbol)
+{
+	for (int kind = 0; kind < KIND__MAX; kind++)
+		if (text_eq(symbol, bundle_kind_name((enum kind)kind)))
+			return kind;
+	return -1;
+}
+
 void
 bundle_add(struct bundle *b, int64_t seq, enum kind kind)
 {

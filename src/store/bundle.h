@@ -1,5 +1,5 @@
 /*
- * bundle - up to 64 places in the log of one symbol, packed: what a row of by_symbol and by_symbol_open holds.
+ * bundle - up to 64 places in the log of one symbol or kind, packed: what a row of by_symbol and by_symbol_open holds.
  *
  * A place is a seq and its kind: (seq - the one before) * 8 + kind as a varint of seven bits a byte, low ones first; three bytes with 4,000
  * symbols, where a row of its own took twenty. Both sides use it: index.c and sweep.c write, merge.c reads. No allocation, no database.
@@ -24,6 +24,12 @@ struct bundle {
 	size_t len;
 	unsigned char bytes[BUNDLE_BYTES];
 };
+
+/* The name under which a kind's places stand among the symbols'. None of those has lower-case letters or spaces. */
+struct text bundle_kind_name(enum kind kind);
+
+/* Which kind has this name; -1: none, it is a symbol. */
+int bundle_kind(struct text symbol);
 
 /* Adds a place behind the last. The bundle is not full, the seq is larger than the last. */
 void bundle_add(struct bundle *b, int64_t seq, enum kind kind);

@@ -15,7 +15,7 @@
 #include "store/sql_gen.h"
 
 #define DB_FILE "tickgate.db" /* in paths.state_dir */
-#define DB_SCHEMA_VERSION 3
+#define DB_SCHEMA_VERSION 4
 #define DB_PAGE_BYTES 4096 /* of a file that we make */
 #define DB_PAGE_SIZE "4096"
 

@@ -1,7 +1,7 @@
 /*
  * index - see index.h.  Called by tend.c between batches.
  *
- * A run of events is sorted by symbol and each symbol's places go behind those in its open bundle: one row written for each symbol that
+ * A run of events is sorted by symbol and each symbol's places (and after them each kind's) go behind those in its open bundle: one row written for each symbol that
  * occurs, however many events of it there are, in a small table. A bundle that is full moves to by_symbol. A table with a row for
  * each event took 20,000 inserts a run, all over 5,000 pages of 1,000,000 events, and as many deletes when they went.
  */
@@ -27,10 +27,18 @@ struct entry { /* an event of the run */
 	enum kind kind;
 };
 
+struct row { /* any event of the run */
+	int64_t seq;
+	enum kind kind;
+};
+
 struct run {
 	struct pool pool;
-	struct entry *entries; /* in the pool */
+	struct entry *entries; /* those with a symbol, sorted; in the pool */
 	size_t n;
+	struct row *rows; /* all, ascending; in the pool */
+	size_t n_rows;
+	unsigned kinds; /* that are among them */
 	int64_t to; /* everything up to this seq is in it */
 	int64_t rows_made; /* by which the tables have grown */
 };
@@ -57,7 +65,8 @@ collect(struct store *s, struct run *run, int64_t to, struct err *e)
 	int rc = -1;
 
 	run->entries = pool_array(&run->pool, (size_t)most, sizeof(*run->entries));
-	if (run->entries == NULL)
+	run->rows = pool_array(&run->pool, (size_t)most, sizeof(*run->rows));
+	if (run->entries == NULL || run->rows == NULL)
 		goto no_memory;
 	if (st == NULL || db_bind_int(st, ":after", s->now.indexed_to) != 0 || db_bind_int(st, ":to", to) != 0 ||
 	    db_bind_int(st, ":n", most) != 0)
@@ -70,7 +79,11 @@ collect(struct store *s, struct run *run, int64_t to, struct err *e)
 		rows++;
 		seq = sqlite3_column_int64(st, 0);
 		/* What no writer made: one in the index that makes no sense would have it made anew for ever. */
-		if (kind < 0 || kind >= KIND__MAX || symbol.n > SYMBOL_MAX)
+		if (kind < 0 || kind >= KIND__MAX)
+			continue;
+		run->rows[run->n_rows++] = (struct row){ seq, (enum kind)kind };
+		run->kinds |= KIND_BIT(kind);
+		if (symbol.p == NULL || symbol.n > SYMBOL_MAX || bundle_kind(symbol) >= 0)
 			continue;
 		*x = (struct entry){ .seq = seq, .kind = (enum kind)kind };
 		x->symbol = pool_text(&run->pool, symbol);
@@ -134,6 +147,24 @@ put_open(struct store *s, struct text symbol, const struct bundle *b, struct err
 	return db_step(&s->db, st, e);
 }
 
+/* Adds a place to the open bundle `b` of a symbol, which goes to by_symbol when it is full. */
+static int
+add_place(
+    struct store *s, struct run *run, struct text symbol, struct bundle *b, int64_t seq, enum kind kind, struct err *e)
+{
+	/* They lie ahead of the log. */
+	if (b->n > 0 && seq <= b->last)
+		return index_bad(s, symbol, e);
+	if (b->n == BUNDLE_PLACES) {
+		if (index_put_full(s, symbol, b, e) != 0)
+			return -1;
+		run->rows_made++;
+		*b = (struct bundle){ .n = 0 };
+	}
+	bundle_add(b, seq, kind);
+	return 0;
+}
+
 /* All of one symbol: entries[from] and those behind it. Returns where the next symbol begins, or 0 when it failed. */
 static size_t
 add_symbol(struct store *s, struct run *run, size_t from, struct err *e)
@@ -146,23 +177,27 @@ add_symbol(struct store *s, struct run *run, size_t from, struct err *e)
 	if (had < 0)
 		return 0;
 	run->rows_made += had == 0;
-	for (; i < run->n && text_eq(run->entries[i].symbol, symbol); i++) {
-		const struct entry *x = &run->entries[i];
-
-		if (b.n > 0 && x->seq <= b.last) {
-			/* They lie ahead of the log. */
-			index_bad(s, symbol, e);
+	for (; i < run->n && text_eq(run->entries[i].symbol, symbol); i++)
+		if (add_place(s, run, symbol, &b, run->entries[i].seq, run->entries[i].kind, e) != 0)
 			return 0;
-		}
-		if (b.n == BUNDLE_PLACES) {
-			if (index_put_full(s, symbol, &b, e) != 0)
-				return 0;
-			run->rows_made++;
-			b = (struct bundle){ .n = 0 };
-		}
-		bundle_add(&b, x->seq, x->kind);
-	}
 	return put_open(s, symbol, &b, e) != 0 ? 0 : i;
+}
+
+/* All of one kind. */
+static int
+add_kind(struct store *s, struct run *run, enum kind kind, struct err *e)
+{
+	struct text name = bundle_kind_name(kind);
+	struct bundle b;
+	int had = load_open(s, name, &b, e);
+
+	if (had < 0)
+		return -1;
+	run->rows_made += had == 0;
+	for (size_t i = 0; i < run->n_rows; i++)
+		if (run->rows[i].kind == kind && add_place(s, run, name, &b, run->rows[i].seq, kind, e) != 0)
+			return -1;
+	return put_open(s, name, &b, e);
 }
 
 /* Many symbols that occur once make many rows at a time; they are swept for over several runs. */
@@ -188,6 +223,9 @@ follow_once(struct store *s, int64_t to, struct err *e)
 	rc = collect(s, &run, to, e);
 	for (size_t i = 0; rc == 0 && i < run.n;)
 		rc = (i = add_symbol(s, &run, i, e)) == 0 ? -1 : 0;
+	for (int kind = 0; rc == 0 && kind < KIND__MAX; kind++)
+		if ((run.kinds & KIND_BIT(kind)) != 0)
+			rc = add_kind(s, &run, (enum kind)kind, e);
 	if (rc == 0)
 		rc = sweep_owed(s, run.rows_made, e);
 	if (rc == 0)

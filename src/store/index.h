@@ -1,5 +1,5 @@
 /*
- * index - the index by symbol, which follows the log in sorted runs (design: sql/schema.sql).
+ * index - the index by symbol and by kind, which follows the log in sorted runs (design: sql/schema.sql).
  */
 #ifndef STORE_INDEX_H
 #define STORE_INDEX_H

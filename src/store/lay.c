@@ -249,6 +249,8 @@ lay_symbol(struct step *step, sqlite3_stmt *open, struct err *e)
 
 	if (pile.symbol.p == NULL || pile.symbol.n > SYMBOL_MAX)
 		return index_bad(s, pile.symbol, e);
+	if (bundle_kind(pile.symbol) >= 0)
+		return 0;
 	if (newest_laid(s, pile.symbol, &laid, &stays, e) != 0 ||
 	    pile_up(s, &pile, db_column_blob(open, 2), first, stays, e) != 0 ||
 	    (stays < first && pile_up_full(s, &pile, first, stays, e) != 0))

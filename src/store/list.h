@@ -13,9 +13,9 @@
 #define CURSOR_SEQS 64 /* a bundle's places, too */
 
 struct cursor {
-	struct text symbol; /* TEXT_NONE: the whole kind; borrowed from the filter */
-	enum kind kind; /* of which, then */
-	unsigned at, n, want; /* seqs[at..n) wait; the next refill of a kind asks for `want` */
+	struct text symbol; /* borrowed from the filter; or a kind's name, see bundle.h */
+	unsigned kinds; /* KIND_BIT()s that are wanted of it */
+	unsigned at, n; /* seqs[at..n) wait */
 	bool dry; /* the index has no more */
 	bool fresh; /* nothing was asked for yet */
 	bool open_read; /* the symbol's open bundle was taken */
@@ -27,7 +27,7 @@ struct merge {
 	struct reader *r;
 	bool newest_first;
 	int64_t from, below; /* what is left to look at: from <= seq < below */
-	int64_t index_to; /* of it, up to here by cursors, above by the tail (symbols only) */
+	int64_t index_to; /* of it, up to here by cursors, above by the tail */
 	const int64_t *trimmed_to; /* the snapshot's, by kind: at or below them nothing is left */
 	int64_t passed; /* bundles that were passed over since they have no wanted kind: they count as rows examined */
 	const struct filter *filter;
@@ -42,6 +42,10 @@ struct merge {
 	const int64_t *tail; /* seqs of the tail that are wanted, in the list's order; in the reader's buffer */
 	size_t tail_at, tail_n;
 	bool tail_open;
+	int64_t tail_from,
+	    tail_below; /* what of the tail was not walked yet: without symbols a list takes it in pieces */
+	int tail_rows; /* walked of it */
+	int piece_rows; /* of the next piece; 0: the tail was taken whole */
 	int64_t
 	    tail_cut; /* the tail was longer than READ_TAIL_MAX: nothing beyond this seq may be looked at; 0: it was not */
 };

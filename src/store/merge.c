@@ -5,7 +5,8 @@
 #include "store/bundle.h"
 #include "store/list.h"
 
-#define FIRST_WANT 8
+#define PIECE_MIN 64 /* rows of the tail that a list without symbols walks at first, and at most at once */
+#define PIECE_MAX 4096
 #define PASS_MAX 256 /* bundles that one refill passes over */
 
 static_assert(CURSOR_SEQS >= BUNDLE_PLACES, "a cursor takes a bundle at once");
@@ -38,35 +39,7 @@ sift_down(struct merge *m, size_t at)
 	}
 }
 
-/* ---- a whole kind ---- */
-
-static int
-refill_kind(struct merge *m, struct cursor *c, struct err *e)
-{
-	struct db *db = &m->r->db;
-	sqlite3_stmt *st = db_stmt(db, m->newest_first ? SQL_KIND_NEWEST : SQL_KIND_OLDEST, e);
-	int rc;
-
-	if (st == NULL)
-		return -1;
-	if (db_bind_int(st, ":kind", c->kind) != 0 || db_bind_int(st, ":from", c->from) != 0 ||
-	    db_bind_int(st, ":below", c->below) != 0 || db_bind_int(st, ":n", c->want) != 0)
-		return db_fail(db, "list", e);
-	while ((rc = db_step(db, st, e)) == 1 && c->n < CURSOR_SEQS)
-		c->seqs[c->n++] = sqlite3_column_int64(st, 0);
-	if (rc == 1)
-		sqlite3_reset(st);
-	if (c->n > 0 && m->newest_first)
-		c->below = c->seqs[c->n - 1];
-	else if (c->n > 0)
-		c->from = c->seqs[c->n - 1] + 1;
-	c->dry = c->n < c->want;
-	/* Few at first, since most cursors of a long list of kinds give only a row or two to a page. */
-	c->want = c->want * 2 > CURSOR_SEQS ? CURSOR_SEQS : c->want * 2;
-	return rc < 0 ? -1 : 0;
-}
-
-/* ---- a symbol ---- */
+/* ---- a symbol, or a kind ---- */
 
 /* The writer looks through its index when it hears of it: see index.h. Always -1. */
 static int
@@ -90,7 +63,7 @@ take_bundle(struct merge *m, struct cursor *c, struct text packed, int64_t first
 		const struct place *p = &places[m->newest_first ? n - 1 - i : i];
 
 		if (p->seq >= c->from && p->seq < c->below && p->seq > m->trimmed_to[p->kind] &&
-		    (m->filter->kinds & KIND_BIT(p->kind)) != 0)
+		    (c->kinds & KIND_BIT(p->kind)) != 0)
 			c->seqs[c->n++] = p->seq;
 	}
 	if (m->newest_first && first < c->below)
@@ -159,7 +132,7 @@ refill_full(struct merge *m, struct cursor *c, struct err *e)
 			rc = 0;
 			break;
 		}
-		if (((unsigned)sqlite3_column_int(st, 2) & m->filter->kinds) != 0) {
+		if (((unsigned)sqlite3_column_int(st, 2) & c->kinds) != 0) {
 			if (take_bundle(m, c, db_column_blob(st, 3), first, e) != 0) {
 				sqlite3_reset(st);
 				return -1;
@@ -186,9 +159,12 @@ refill_full(struct merge *m, struct cursor *c, struct err *e)
 	return c->dry ? 0 : refill_open(m, c, true, e);
 }
 
+/* Fetches the next seqs of a cursor whose buffer is used up. */
 static int
-refill_symbol(struct merge *m, struct cursor *c, struct err *e)
+refill(struct merge *m, struct cursor *c, struct err *e)
 {
+	c->at = 0;
+	c->n = 0;
 	/* Going forth it is only asked whether the list begins in it. */
 	if (!c->open_read && (m->newest_first || c->fresh)) {
 		c->fresh = false;
@@ -200,15 +176,6 @@ refill_symbol(struct merge *m, struct cursor *c, struct err *e)
 	return refill_full(m, c, e);
 }
 
-/* Fetches the next seqs of a cursor whose buffer is used up. */
-static int
-refill(struct merge *m, struct cursor *c, struct err *e)
-{
-	c->at = 0;
-	c->n = 0;
-	return c->symbol.p == NULL ? refill_kind(m, c, e) : refill_symbol(m, c, e);
-}
-
 static int
 open_cursors(struct merge *m, struct err *e)
 {
@@ -216,7 +183,8 @@ open_cursors(struct merge *m, struct err *e)
 	if (m->index_to < m->from)
 		return 0;
 	for (size_t i = 0; i < m->n_cursors; i++) {
-		m->cursors[i].from = m->from;
+		if (m->cursors[i].from < m->from)
+			m->cursors[i].from = m->from;
 		m->cursors[i].below = m->index_to + 1;
 		if (refill(m, &m->cursors[i], e) != 0)
 			return -1;
@@ -274,36 +242,59 @@ is_wanted(const struct filter *f, enum kind kind, struct text symbol)
 	return (f->kinds & KIND_BIT(kind)) != 0 && filter_has_symbol(f, symbol);
 }
 
-/* Walks the log from `from` on, and keeps what is of the wanted kinds and symbols. */
+/* Walks up to `n` rows of from <= seq < below, and keeps what is of the wanted kinds and symbols. Whether that was all of them is in *last: 0, or the last's seq. */
 static int
-walk_tail(struct merge *m, int64_t from, struct err *e)
+walk_tail(struct merge *m, int64_t from, int64_t below, int n, int64_t *last, struct err *e)
 {
 	struct db *db = &m->r->db;
 	sqlite3_stmt *st = db_stmt(db, m->newest_first ? SQL_TAIL_NEWEST : SQL_TAIL_OLDEST, e);
-	int64_t last = 0;
+	int64_t seq = 0;
 	int rows = 0, rc;
 
 	if (st == NULL)
 		return -1;
-	if (db_bind_int(st, ":from", from) != 0 || db_bind_int(st, ":below", m->below) != 0 ||
-	    db_bind_int(st, ":n", READ_TAIL_MAX) != 0)
+	if (db_bind_int(st, ":from", from) != 0 || db_bind_int(st, ":below", below) != 0 ||
+	    db_bind_int(st, ":n", n) != 0)
 		return db_fail(db, "tail", e);
 	while ((rc = db_step(db, st, e)) == 1) {
 		int kind = sqlite3_column_int(st, 1);
 
 		rows++;
-		last = sqlite3_column_int64(st, 0);
+		seq = sqlite3_column_int64(st, 0);
 		if (kind < 0 || kind >= KIND__MAX || !is_wanted(m->filter, (enum kind)kind, db_column_text(st, 2)))
 			continue;
 		if (make_room(m->r, m->tail_n + 1, e) != 0) {
 			sqlite3_reset(st);
 			return -1;
 		}
-		m->r->seqs[m->tail_n++] = last;
+		m->r->seqs[m->tail_n++] = seq;
 	}
-	if (rows == READ_TAIL_MAX)
-		m->tail_cut = last;
+	*last = rows == n ? seq : 0;
 	return rc;
+}
+
+/* The next piece of the tail, larger each time: nearly always the first has what a list wants. 1: it was walked; 0: there is none; -1. */
+static int
+next_piece(struct merge *m, struct err *e)
+{
+	int left = READ_TAIL_MAX - m->tail_rows, n = m->piece_rows < left ? m->piece_rows : left;
+	int64_t last;
+
+	if (n == 0 || m->tail_from >= m->tail_below)
+		return 0;
+	m->tail_at = m->tail_n = 0;
+	if (walk_tail(m, m->tail_from, m->tail_below, n, &last, e) != 0)
+		return -1;
+	m->tail = m->r->seqs;
+	m->tail_rows += n;
+	m->piece_rows = last == 0 ? 0 : n * 2 > PIECE_MAX ? PIECE_MAX : n * 2;
+	if (last != 0 && m->newest_first)
+		m->tail_below = last;
+	else if (last != 0)
+		m->tail_from = last + 1;
+	if (last != 0 && m->tail_rows == READ_TAIL_MAX)
+		m->tail_cut = last;
+	return 1;
 }
 
 /* 1: kept what memory knows of them; 0: it knows no more, and nothing is kept; -1. */
@@ -370,12 +361,18 @@ open_tail(struct merge *m, struct err *e)
 	m->tail_open = true;
 	if (above >= upto)
 		return 0;
+	if (m->filter->symbols.n == 0) {
+		m->tail_from = above + 1;
+		m->tail_below = m->below;
+		m->piece_rows = PIECE_MIN;
+		return 0;
+	}
 	known = recall_reaches(m->r, m->epoch, m->filter, above, &upto);
 	if (known && (known = recall_tail(m, above, upto, e)) < 0)
 		return -1;
 	if (!known)
 		upto = above;
-	if (upto + 1 < m->below && walk_tail(m, upto + 1, e) != 0)
+	if (upto + 1 < m->below && walk_tail(m, upto + 1, m->below, READ_TAIL_MAX, &m->tail_cut, e) != 0)
 		return -1;
 	if (known)
 		put_in_order(m);
@@ -397,8 +394,12 @@ next_of_tail(struct merge *m, int64_t *seq, struct err *e)
 {
 	if (!m->tail_open && open_tail(m, e) != 0)
 		return -1;
-	if (m->tail_at == m->tail_n)
-		return 0;
+	while (m->tail_at == m->tail_n) {
+		int rc = next_piece(m, e);
+
+		if (rc != 1)
+			return rc;
+	}
 	*seq = m->tail[m->tail_at++];
 	return 1;
 }
@@ -418,15 +419,16 @@ merge_next(struct merge *m, int64_t *seq, struct err *e)
 }
 
 static void
-add_cursor(struct merge *m, enum kind kind, struct text symbol)
+add_cursor(struct merge *m, unsigned kinds, struct text symbol, int64_t trimmed_to)
 {
 	struct cursor *c = &m->cursors[m->n_cursors++];
 
 	/* By hand: a compound literal would fill the buffer with zeros, too. */
 	c->symbol = symbol;
-	c->kind = kind;
-	c->want = FIRST_WANT;
+	c->kinds = kinds;
 	c->fresh = true;
+	/* Of a kind many bundles may be left whose events are gone; of a symbol, who knows which kinds it has. */
+	c->from = trimmed_to < INT64_MAX ? trimmed_to + 1 : trimmed_to;
 }
 
 int
@@ -434,13 +436,11 @@ merge_init(struct merge *m, struct reader *r, const struct snapshot *snap, const
     bool newest_first, int64_t from, int64_t below, struct err *e)
 {
 	size_t most = filter->symbols.n + KIND__MAX;
-	/* events_kind is kept in every commit: without symbols there is no tail. */
-	int64_t index_to = filter->symbols.n > 0 ? snap->indexed_to : snap->head;
 
 	*m = (struct merge){ .r = r, .filter = filter, .newest_first = newest_first, .from = from, .below = below };
 	m->trimmed_to = snap->trimmed_to;
 	m->epoch = snap->epoch;
-	m->index_to = index_to < below - 1 ? index_to : below - 1;
+	m->index_to = snap->indexed_to < below - 1 ? snap->indexed_to : below - 1;
 	m->cursors = calloc(most, sizeof(*m->cursors));
 	m->heap = calloc(most, sizeof(struct cursor *));
 	if (m->cursors == NULL || m->heap == NULL) {
@@ -449,11 +449,11 @@ merge_init(struct merge *m, struct reader *r, const struct snapshot *snap, const
 		return -1;
 	}
 	for (size_t i = 0; i < filter->symbols.n; i++)
-		add_cursor(m, KIND__MAX, filter->symbols.items[i]);
+		add_cursor(m, filter->kinds, filter->symbols.items[i], 0);
 	for (int kind = 0; kind < KIND__MAX; kind++)
 		if ((filter->every_gap && kind == KIND_GAP) ||
 		    (filter->symbols.n == 0 && (filter->kinds & KIND_BIT(kind)) != 0))
-			add_cursor(m, (enum kind)kind, TEXT_NONE);
+			add_cursor(m, KIND_BIT(kind), bundle_kind_name((enum kind)kind), snap->trimmed_to[kind]);
 	return 0;
 }
 

@@ -1,7 +1,7 @@
 /*
  * retain - see retain.h.  Called by tend.c between batches.
  *
- * A run is always the oldest of its scope (all kinds, or one), so what is deleted is one range of events. The index by symbol is left as it is: readers
+ * A run is always the oldest of its scope: of all kinds one range of events, of one kind those that the index has first of it. The index is left as it is: readers
  * pass over what lies at or below kinds.trimmed_to, and sweep.c takes it out.
  */
 #include "store/retain.h"
@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/pool.h"
+#include "store/bundle.h"
 #include "store/index.h"
 #include "store/sweep.h"
 #include "store/tallies.h"
@@ -70,22 +71,98 @@ excess_of(const struct store *s, int scope)
 	return x;
 }
 
-/* The oldest of a kind, looked at no more often than once a second: age needs no more. */
+/* ---- the oldest of a kind ---- */
+
+/* The places of a row of the index that lie above `after`: how many, 0 if it ends before; -1. `first` is the row's. */
+static int
+places_after(struct store *s, int kind, struct text packed, int64_t first, int64_t after,
+    struct place out[BUNDLE_PLACES], struct err *e)
+{
+	int n = bundle_unpack(packed, first, out), kept = 0;
+
+	if (n < 0)
+		return index_bad(s, bundle_kind_name((enum kind)kind), e);
+	for (int i = 0; i < n; i++)
+		if (out[i].seq > after && (int)out[i].kind == kind)
+			out[kept++] = out[i];
+	return kept;
+}
+
+/* The next places of a kind that the index has, above `after`: how many, 0 if there are none, -1. */
+static int
+next_places(struct store *s, int kind, int64_t after, struct place out[BUNDLE_PLACES], struct err *e)
+{
+	const struct text name = bundle_kind_name((enum kind)kind);
+	sqlite3_stmt *st = db_stmt(&s->db, SQL_PLACES_OLDEST, e);
+	int n = 0, rc;
+
+	/* The row in which `after` lies or would lie may have nothing above it; then it is the next. */
+	if (st == NULL || db_bind_text(st, ":symbol", name) != 0 || db_bind_int(st, ":from", after) != 0 ||
+	    db_bind_int(st, ":n", 2) != 0)
+		return -1;
+	while (n == 0 && (rc = db_step(&s->db, st, e)) != 0)
+		n = rc < 0 ? -1
+			   : places_after(s, kind, db_column_blob(st, 3), sqlite3_column_int64(st, 0), after, out, e);
+	sqlite3_reset(st);
+	if (n != 0)
+		return n;
+	st = db_stmt(&s->db, SQL_PLACES_OPEN, e);
+	if (st == NULL || db_bind_text(st, ":symbol", name) != 0 || (rc = db_step(&s->db, st, e)) < 0)
+		return -1;
+	if (rc == 1)
+		n = places_after(s, kind, db_column_blob(st, 1), sqlite3_column_int64(st, 0), after, out, e);
+	sqlite3_reset(st);
+	return n;
+}
+
+/* The event of a kind at a place of the index: 1: `st` stands at it, borrowed until its reset; -1. */
+static int
+event_at(struct store *s, int kind, int64_t seq, sqlite3_stmt **st, struct err *e)
+{
+	int rc;
+
+	*st = db_stmt(&s->db, SQL_KIND_EVENT, e);
+	if (*st == NULL || db_bind_int(*st, ":seq", seq) != 0 || db_bind_int(*st, ":kind", kind) != 0 ||
+	    (rc = db_step(&s->db, *st, e)) < 0)
+		return -1;
+	return rc == 1 ? 1 : index_bad(s, bundle_kind_name((enum kind)kind), e);
+}
+
+/* Whether the row at which `st` stands came before a time; resets it. */
+static bool
+is_older(sqlite3_stmt *st, int64_t before_us)
+{
+	bool older = sqlite3_column_int64(st, 4) < before_us;
+
+	sqlite3_reset(st);
+	return older;
+}
+
+/*
+ * The oldest of a kind, looked at no more often than once a second: age needs no more. As long as the index has none of it nobody knows; then the oldest event of all
+ * answers, since the index follows before anything is removed.
+ */
 static bool
 aged(struct store *s, int kind, int64_t before_us)
 {
-	sqlite3_stmt *st = db_stmt(&s->db, SQL_OLDEST_OF_KIND, NULL);
-	bool old = false;
+	const struct held *h = &s->now.kinds[kind];
+	struct place places[BUNDLE_PLACES];
+	struct err e;
+	sqlite3_stmt *st;
+	int n;
 
-	if (before_us <= 0 || s->now.kinds[kind].events == 0)
+	if (before_us <= 0 || h->events == 0 || (n = next_places(s, kind, h->trimmed_to, places, &e)) < 0)
 		return false;
-	if (st != NULL && db_bind_int(st, ":kind", kind) == 0 && db_bind_int(st, ":limit", 1) == 0 &&
-	    db_step(&s->db, st, NULL) == 1) {
-		old = sqlite3_column_int64(st, 4) < before_us;
-		sqlite3_reset(st);
-	}
-	return old;
+	if (n > 0)
+		return event_at(s, kind, places[0].seq, &st, &e) == 1 && is_older(st, before_us);
+	if (h->newest <= s->now.indexed_to)
+		return false;
+	st = db_stmt(&s->db, SQL_OLDEST_EVENTS, NULL);
+	return st != NULL && db_bind_int(st, ":limit", 1) == 0 && db_step(&s->db, st, NULL) == 1 &&
+	    is_older(st, before_us);
 }
+
+/* ---- how much is too much ---- */
 
 /* How many events more than its limit a scope may hold under load: half of it, within reason. */
 static int64_t
@@ -133,58 +210,95 @@ retain_due(struct store *s, bool calm)
 	return false;
 }
 
+/* Takes the event at which `st` stands into the run. 1; 0: the run ends before it; -1. */
 static int
-collect(struct store *s, int scope, struct run *run, struct err *e)
+take(struct store *s, sqlite3_stmt *st, const struct excess *x, struct run *run, struct err *e)
 {
-	struct excess x = excess_of(s, scope);
-	sqlite3_stmt *st = db_stmt(&s->db, scope == ALL_KINDS ? SQL_OLDEST_EVENTS : SQL_OLDEST_OF_KIND, e);
+	struct gone *g = &run->gone[run->n];
+	int64_t seq = sqlite3_column_int64(st, 0), bytes;
+	int kind = sqlite3_column_int(st, 1);
+
+	/* What goes must have been indexed and counted before. */
+	run->behind = seq > s->now.indexed_to || seq > s->now.tallied_to;
+	if (run->behind || run->n == run->max)
+		return 0;
+	if (run->n >= x->events && run->bytes >= x->bytes && sqlite3_column_int64(st, 4) >= x->before_us)
+		return 0;
+	if (kind < 0 || kind >= KIND__MAX) {
+		err_set(e, ERR_CORRUPT, "retention: an event of kind %d", kind);
+		return -1;
+	}
+	*g = (struct gone){
+		.seq = seq, .kind = kind, .symbol = db_column_text(st, 2), .duplicate = sqlite3_column_int64(st, 3) != 0
+	};
+	if (g->symbol.p != NULL && (g->symbol = pool_text(&run->pool, g->symbol)).p == NULL)
+		return 0;
+	bytes = sqlite3_column_bytes(st, 5);
+	run->n++;
+	run->bytes += bytes;
+	s->now.kinds[kind].events--;
+	s->now.kinds[kind].bytes -= bytes;
+	s->now.kinds[kind].trimmed_to = seq;
+	return 1;
+}
+
+static int
+collect_all(struct store *s, const struct excess *x, struct run *run, struct err *e)
+{
+	sqlite3_stmt *st = db_stmt(&s->db, SQL_OLDEST_EVENTS, e);
 	int rc;
 
-	if (st == NULL || (scope != ALL_KINDS && db_bind_int(st, ":kind", scope) != 0) ||
-	    db_bind_int(st, ":limit", run->max) != 0)
+	if (st == NULL || db_bind_int(st, ":limit", run->max) != 0)
 		return -1;
-	while ((rc = db_step(&s->db, st, e)) == 1) {
-		struct gone *g = &run->gone[run->n];
-		int kind = sqlite3_column_int(st, 1);
-
-		/* What goes must have been indexed and counted before. */
-		run->behind =
-		    sqlite3_column_int64(st, 0) > s->now.indexed_to || sqlite3_column_int64(st, 0) > s->now.tallied_to;
-		if (run->behind)
+	while ((rc = db_step(&s->db, st, e)) == 1)
+		if ((rc = take(s, st, x, run, e)) != 1)
 			break;
-		if (run->n >= x.events && run->bytes >= x.bytes && sqlite3_column_int64(st, 4) >= x.before_us)
-			break;
-		if (kind < 0 || kind >= KIND__MAX) {
-			err_set(e, ERR_CORRUPT, "retention: an event of kind %d", kind);
-			sqlite3_reset(st);
-			return -1;
-		}
-		*g = (struct gone){ .seq = sqlite3_column_int64(st, 0),
-			.kind = kind,
-			.symbol = db_column_text(st, 2),
-			.duplicate = sqlite3_column_int64(st, 3) != 0 };
-		if (g->symbol.p != NULL && (g->symbol = pool_text(&run->pool, g->symbol)).p == NULL)
-			break;
-		run->n++;
-		run->bytes += sqlite3_column_bytes(st, 5);
-		s->now.kinds[kind].events--;
-		s->now.kinds[kind].bytes -= sqlite3_column_bytes(st, 5);
-		s->now.kinds[kind].trimmed_to = g->seq;
-	}
-	if (rc == 1)
-		sqlite3_reset(st);
+	sqlite3_reset(st);
 	return rc < 0 ? -1 : 0;
 }
 
 static int
-delete_events(struct store *s, int scope, int64_t to, struct err *e)
+collect_kind(struct store *s, int kind, const struct excess *x, struct run *run, struct err *e)
 {
-	sqlite3_stmt *st = db_stmt(&s->db, scope == ALL_KINDS ? SQL_EVENTS_DELETE : SQL_EVENTS_DELETE_KIND, e);
+	struct place places[BUNDLE_PLACES];
+	int64_t after = s->now.kinds[kind].trimmed_to;
+	sqlite3_stmt *st;
+	int n = 0, rc = 1;
 
-	if (st == NULL || (scope != ALL_KINDS && db_bind_int(st, ":kind", scope) != 0) ||
-	    db_bind_int(st, ":to", to) != 0)
-		return -1;
-	return db_step(&s->db, st, e);
+	while (rc == 1 && (n = next_places(s, kind, after, places, e)) > 0) {
+		for (int i = 0; rc == 1 && i < n; i++) {
+			if (event_at(s, kind, places[i].seq, &st, e) < 0)
+				return -1;
+			rc = take(s, st, x, run, e);
+			sqlite3_reset(st);
+		}
+		after = places[n - 1].seq;
+	}
+	/* All that the index has of it. */
+	if (rc == 1 && n == 0)
+		run->behind = s->now.kinds[kind].newest > s->now.indexed_to;
+	return rc < 0 || n < 0 ? -1 : 0;
+}
+
+static int
+collect(struct store *s, int scope, struct run *run, struct err *e)
+{
+	const struct excess x = excess_of(s, scope);
+
+	return scope == ALL_KINDS ? collect_all(s, &x, run, e) : collect_kind(s, scope, &x, run, e);
+}
+
+static int
+delete_events(struct store *s, int scope, const struct run *run, struct err *e)
+{
+	for (int i = scope == ALL_KINDS ? run->n - 1 : 0; i < run->n; i++) {
+		sqlite3_stmt *st = db_stmt(&s->db, scope == ALL_KINDS ? SQL_EVENTS_DELETE : SQL_EVENT_DELETE, e);
+
+		if (st == NULL || db_bind_int(st, scope == ALL_KINDS ? ":to" : ":seq", run->gone[i].seq) != 0 ||
+		    db_step(&s->db, st, e) != 0)
+			return -1;
+	}
+	return 0;
 }
 
 /* n: patterns, indicators, alerts, all. */
@@ -240,6 +354,26 @@ forget(struct store *s, struct run *run, struct err *e)
 	return 0;
 }
 
+/* More is counted than there is to remove: it would be due for ever. Either the index does not know of it, or the count is wrong. Always -1. */
+static int
+missing(struct store *s, int scope, struct err *e)
+{
+	sqlite3_stmt *st;
+
+	if (scope != ALL_KINDS) {
+		st = db_stmt(&s->db, SQL_KIND_WALK, e);
+		if (st == NULL || db_bind_int(st, ":kind", scope) != 0 ||
+		    db_bind_int(st, ":after", s->now.kinds[scope].trimmed_to) != 0)
+			return -1;
+		if (db_step(&s->db, st, e) == 1) {
+			sqlite3_reset(st);
+			return index_bad(s, bundle_kind_name((enum kind)scope), e);
+		}
+	}
+	err_set(e, ERR_CORRUPT, "retention: more is counted than there is");
+	return -1;
+}
+
 static int
 trim_scope(struct store *s, int scope, bool calm, struct err *e)
 {
@@ -256,12 +390,9 @@ trim_scope(struct store *s, int scope, bool calm, struct err *e)
 	if (rc == 0 && run.n == 0 && run.behind)
 		rc = index_follow(s, e) != 0 || tallies_follow(s, e) != 0 ? -1 : collect(s, scope, &run, e);
 	if (rc == 0 && run.n > 0)
-		rc = delete_events(s, scope, run.gone[run.n - 1].seq, e) != 0 || forget(s, &run, e) != 0 ? -1 : 0;
-	if (rc == 0 && run.n == 0 && !run.behind && (excess_of(s, scope).events > 0 || excess_of(s, scope).bytes > 0)) {
-		/* Else it would be due for ever. */
-		err_set(e, ERR_CORRUPT, "retention: more is counted than there is");
-		rc = -1;
-	}
+		rc = delete_events(s, scope, &run, e) != 0 || forget(s, &run, e) != 0 ? -1 : 0;
+	if (rc == 0 && run.n == 0 && !run.behind && (excess_of(s, scope).events > 0 || excess_of(s, scope).bytes > 0))
+		rc = missing(s, scope, e);
 	pool_fini(&run.pool);
 	return rc;
 }

@@ -29,6 +29,18 @@ symbol_of(const struct swept *row)
 	return (struct text){ row->symbol, row->symbol_n };
 }
 
+/* Whether a kind's row has places of that kind only. */
+static bool
+is_of_kind(struct text symbol, const struct place *places, int n)
+{
+	int kind = bundle_kind(symbol);
+
+	for (int i = 0; kind >= 0 && i < n; i++)
+		if ((int)places[i].kind != kind)
+			return false;
+	return true;
+}
+
 /* Whether a row of by_symbol says of its places what they are: readers go by that. */
 static bool
 is_told_right(sqlite3_stmt *st, const struct place *places, int n)
@@ -48,7 +60,8 @@ load(struct store *s, sqlite3_stmt *st, bool open, struct swept *row, struct err
 	struct text symbol = db_column_text(st, 0);
 	int n = bundle_unpack(db_column_blob(st, 2), sqlite3_column_int64(st, 1), places);
 
-	if (n < 0 || symbol.p == NULL || symbol.n > SYMBOL_MAX || (!open && !is_told_right(st, places, n)))
+	if (n < 0 || symbol.p == NULL || symbol.n > SYMBOL_MAX || (!open && !is_told_right(st, places, n)) ||
+	    !is_of_kind(symbol, places, n))
 		return index_bad(s, symbol, e);
 	*row = (struct swept){ .symbol_n = symbol.n, .first = sqlite3_column_int64(st, 1), .n = (unsigned)n };
 	memcpy(row->symbol, symbol.p, symbol.n);

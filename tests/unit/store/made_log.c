@@ -81,7 +81,8 @@ void
 made_log_index(struct made_log *l, int64_t to)
 {
 	static const char sql[] =
-	    "SELECT symbol, kind, seq FROM events WHERE seq <= ?1 AND symbol IS NOT NULL ORDER BY 1, 3";
+	    "SELECT symbol, kind, seq FROM events WHERE seq <= ?1 AND symbol IS NOT NULL"
+	    " UNION ALL SELECT 'kind ' || kind, kind, seq FROM events WHERE seq <= ?1 ORDER BY 1, 3";
 	struct bundle b = { .n = 0 };
 	char symbol[SYMBOL_MAX + 1] = "";
 	sqlite3_stmt *st;

@@ -401,9 +401,9 @@ passing_over_is_bounded(void **state)
 	made_log_fini(&l);
 }
 
-/* Pages through the list of S0, however it ends; it must get on with every page. */
+/* Pages through the list of S0, or of no symbol, however it ends; it must get on with every page. */
 static void
-page_through(struct made_log *l, unsigned kinds, bool newest_first)
+page_through(struct made_log *l, bool of_symbol, unsigned kinds, bool newest_first)
 {
 	static const struct text symbols[] = { TEXT_INIT("S0") };
 	static struct seqs got;
@@ -414,7 +414,7 @@ page_through(struct made_log *l, unsigned kinds, bool newest_first)
 	struct list_result result;
 	struct err e = { .code = ERR_NONE };
 
-	f.symbols = (struct text_set){ symbols, 1 };
+	f.symbols = (struct text_set){ symbols, of_symbol };
 	f.kinds = kinds;
 	q.order = newest_first ? LIST_NEWEST_FIRST : LIST_OLDEST_FIRST;
 	q.bound = newest_first ? snap.head + 1 : 0;
@@ -461,9 +461,9 @@ rows_that_lie_end_no_worse_than_badly(void **state)
 	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
 		made_log_index(&l, 29900);
 		made_log_sql(&l, "%s", lies[i]);
-		for (int newest = 0; newest < 2; newest++) {
-			page_through(&l, KIND_BIT(KIND_PATTERN), newest != 0);
-			page_through(&l, KINDS_ALL, newest != 0);
+		for (int way = 0; way < 4; way++) {
+			page_through(&l, way < 2, KIND_BIT(KIND_PATTERN), way % 2 != 0);
+			page_through(&l, way < 2, KINDS_ALL, way % 2 != 0);
 		}
 	}
 	made_log_fini(&l);
@@ -487,13 +487,43 @@ steps_of(struct made_log *l, const struct filter *f, int limit, struct list_resu
 	return steps;
 }
 
+/* What the index does not cover is looked through by kind, too: the newest of it first, and no more of it than a list may. */
+static void
+the_end_is_looked_through_by_kind(void **state)
+{
+	struct made_log l;
+	struct filter f = FILTER_INIT;
+	struct list_result result;
+	int64_t steps;
+
+	(void)state;
+	made_log_init(&l, 70000, 7, 100, 70000);
+	made_log_sql(&l, "UPDATE events SET kind = 5, duplicate_of = 0 WHERE seq IN (50, 101, 4000, 70000)");
+	made_log_index(&l, 100);
+	f.kinds = KIND_BIT(KIND_ERROR);
+	for (int newest = 0; newest < 2; newest++) {
+		check_list(&l, &f, newest != 0, 1, "kind = 5");
+		check_list(&l, &f, newest != 0, 10, "kind = 5");
+	}
+	assert_true(steps_of(&l, &f, 10, &result) < 12 * READ_TAIL_MAX);
+	assert_int_equal(result.delivered, 1);
+	assert_true(result.has_more);
+	assert_int_equal(result.position, 70000 - READ_TAIL_MAX + 1);
+	/* Of a frequent kind not much more than the list has. */
+	f.kinds = KIND_BIT(KIND_INDICATOR);
+	steps = steps_of(&l, &f, 10, &result);
+	assert_int_equal(result.delivered, 10);
+	assert_true(steps < 12 * 256);
+	made_log_fini(&l);
+}
+
 static void
 costs_do_not_grow_with_the_log(void **state)
 {
 	static struct text many[200];
 	static char spelled[200][8];
 	static const struct text nothing[] = { TEXT_INIT("nosuchname") };
-	struct filter one = FILTER_INIT, all = FILTER_INIT, none = FILTER_INIT, few, lots;
+	struct filter one = FILTER_INIT, all = FILTER_INIT, none = FILTER_INIT, rare = FILTER_INIT, few, lots;
 	struct list_result result;
 	struct made_log small, large;
 	int64_t steps;
@@ -511,6 +541,15 @@ costs_do_not_grow_with_the_log(void **state)
 	few.symbols.n = 20;
 	lots.symbols.n = 200;
 	assert_true(steps_of(&large, &one, 5, &result) <= steps_of(&small, &one, 5, &result) * 11 / 10 + 20);
+	/* One of its kind, among the oldest. */
+	rare.kinds = KIND_BIT(KIND_ERROR);
+	for (int i = 0; i < 2; i++) {
+		made_log_sql(i == 0 ? &small : &large, "UPDATE events SET kind = 5 WHERE seq = 101");
+		made_log_index(i == 0 ? &small : &large, i == 0 ? 10000 : 1000000);
+	}
+	assert_true(steps_of(&large, &rare, 50, &result) <= steps_of(&small, &rare, 50, &result) * 11 / 10 + 20);
+	assert_int_equal(result.delivered, 1);
+	assert_false(result.has_more);
 	assert_true(steps_of(&large, &all, 50, &result) <= steps_of(&small, &all, 50, &result) * 11 / 10 + 20);
 	assert_true(steps_of(&large, &lots, 50, &result) <= steps_of(&small, &lots, 50, &result) * 11 / 10 + 20);
 	assert_true(steps_of(&large, &lots, 50, &result) <= steps_of(&large, &few, 50, &result) * 10);
@@ -524,6 +563,34 @@ costs_do_not_grow_with_the_log(void **state)
 	assert_true(result.position < 1000000 && result.position > 1000000 - 4 * READ_EXAMINE_MAX);
 	made_log_fini(&small);
 	made_log_fini(&large);
+}
+
+/* Nor with what retention has left in the index of a kind. */
+static void
+a_kind_begins_where_something_is_left(void **state)
+{
+	static struct seqs got;
+	struct filter f = FILTER_INIT;
+	struct list_query q = { .filter = &f, .order = LIST_OLDEST_FIRST, .limit = 10 };
+	struct list_result result;
+	struct snapshot snap;
+	struct made_log l;
+	struct reader *r;
+	struct err e;
+
+	(void)state;
+	made_log_init(&l, 100000, 7, 100000, 100000);
+	made_log_sql(&l, "DELETE FROM events WHERE seq <= 90000");
+	made_log_sql(&l, "UPDATE kinds SET trimmed_to = 89999 + kind WHERE kind < 2");
+	f.kinds = KIND_BIT(KIND_PATTERN) | KIND_BIT(KIND_INDICATOR);
+	r = open_reader(&l, &snap);
+	got.n = 0;
+	assert_int_equal(read_list(r, &snap, &q, keep, &got, &result, &e), 0);
+	assert_int_equal(got.n, 10);
+	assert_int_equal(got.seq[0], 90001);
+	assert_true(read_steps(r) < 2000);
+	close_reader(r);
+	made_log_fini(&l);
 }
 
 static void
@@ -745,6 +812,7 @@ gaps_are_those_of_the_stretch(void **state)
 	made_log_sql(&l,
 	    "UPDATE events SET kind = 6, duplicate_of = 0, gap_from_us = received_us - 5000000 WHERE seq IN (20, 50, "
 	    "80)");
+	made_log_index(&l, 100);
 	r = open_reader(&l, &snap);
 	got.n = 0;
 	assert_int_equal(read_gaps(r, &snap, &q, keep, &got, &e), 0);
@@ -1014,7 +1082,9 @@ main(void)
 		cmocka_unit_test(a_kind_that_is_rare_is_found),
 		cmocka_unit_test(passing_over_is_bounded),
 		cmocka_unit_test(rows_that_lie_end_no_worse_than_badly),
+		cmocka_unit_test(the_end_is_looked_through_by_kind),
 		cmocka_unit_test(costs_do_not_grow_with_the_log),
+		cmocka_unit_test(a_kind_begins_where_something_is_left),
 		cmocka_unit_test(every_statement_has_an_index),
 		cmocka_unit_test(rows_come_as_they_are_wanted),
 		cmocka_unit_test(nothing_is_wanted_without_a_pointer),

@@ -390,8 +390,9 @@ test_bad_bundle_for_readers(void **state)
 	log_commit(s);
 	log_tend(s, true);
 	memcpy(epoch, s->epoch, sizeof(epoch));
-	assert_int_equal(
-	    sqlite3_exec(s->db.conn, "UPDATE by_symbol_open SET places = x'ff', symbol = 'A'", NULL, NULL, NULL),
+	assert_int_equal(sqlite3_exec(s->db.conn,
+			     "UPDATE by_symbol_open SET places = x'ff', symbol = 'A' WHERE symbol NOT LIKE 'kind%'",
+			     NULL, NULL, NULL),
 	    SQLITE_OK);
 	assert_int_equal(sqlite3_changes(s->db.conn), 1);
 	assert_non_null(r = reader_new(log_dir, &e));

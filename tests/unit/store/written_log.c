@@ -245,8 +245,10 @@ log_model(void)
 #define DIFFERENCE(a, b) \
 	"SELECT count(*) FROM (SELECT * FROM (" a " EXCEPT " b ") UNION ALL SELECT * FROM (" b " EXCEPT " a "))"
 
+/* By symbol, and by kind under the kind's name. */
 #define INDEX_WANT \
-	"SELECT symbol, kind, seq FROM main.events WHERE symbol IS NOT NULL AND seq <= (SELECT indexed_to FROM log)"
+	"SELECT * FROM (SELECT symbol, kind, seq FROM main.events WHERE symbol IS NOT NULL" \
+	" UNION ALL SELECT 'kind ' || kind, kind, seq FROM main.events) WHERE seq <= (SELECT indexed_to FROM log)"
 
 /* The index, unpacked; `open` is 1 for by_symbol_open, of which the other columns are made up. */
 #define INDEX_ROWS \
