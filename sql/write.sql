@@ -178,7 +178,7 @@ ON CONFLICT (symbol) DO UPDATE SET patterns = patterns + excluded.patterns, indi
     last_received_us = max(last_received_us, excluded.last_received_us);
 
 -- name: latest_put
--- REPLACE, for it finds its place once where ON CONFLICT does twice.
+-- Bound by position. REPLACE, for it finds its place once where ON CONFLICT does twice.
 REPLACE INTO latest (symbol, kind, name, timeframe, seq) VALUES (:symbol, :kind, :name, :timeframe, :seq);
 
 -- name: rollup_add
@@ -208,10 +208,10 @@ DELETE FROM events WHERE seq <= :to;
 DELETE FROM events WHERE seq = :seq;
 
 -- name: symbol_subtract
+-- One of which more is held than goes. By position, in this order.
 UPDATE symbols SET patterns = patterns - :patterns, indicators = indicators - :indicators, alerts = alerts - :alerts,
     held = held - :held
-WHERE symbol = :symbol
-RETURNING held;
+WHERE symbol = :symbol AND held > :held;
 
 -- name: symbol_delete
 DELETE FROM symbols WHERE symbol = :symbol;

@@ -17,6 +17,13 @@
 #include "store/sweep.h"
 #include "store/writer.h"
 
+#define LAG_US 100000
+/*
+ * What readers look through is short unless a flood makes INDEX_LAG_MAX of it in this time. Then it is not short however often one follows, and a run costs by the symbols
+ * that occur in it: so it waits for a whole one. Rows that say so, and for how long at most.
+ */
+#define FLOOD_ROWS 4096
+#define FLOOD_US 500000
 #define RUN_ROWS 65536 /* at a time: bounds the memory */
 #define RUN_BYTES (32u << 20)
 
@@ -232,6 +239,14 @@ follow_once(struct store *s, int64_t to, struct err *e)
 		s->now.indexed_to = run.to;
 	pool_fini(&run.pool);
 	return rc;
+}
+
+bool
+index_due(int64_t lag, int64_t since_us, bool calm)
+{
+	if (lag <= 0 || calm || lag >= INDEX_LAG_MAX)
+		return lag > 0;
+	return since_us >= (lag < FLOOD_ROWS ? LAG_US : FLOOD_US);
 }
 
 int

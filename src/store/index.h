@@ -16,6 +16,9 @@ struct store;
  */
 int index_follow(struct store *s, struct err *e);
 
+/* Whether it is time to, between batches: `lag` rows are not indexed, and it last followed `since_us` ago. */
+bool index_due(int64_t lag, int64_t since_us, bool calm);
+
 /*
  * A row that makes no sense is no end of the log, from whose events all of the index was made: it is noted, and the writer makes the index anew
  * when it next tends. Readers that meet one doubt the log, upon which the writer looks at all of them. Always -1; not ERR_CORRUPT.

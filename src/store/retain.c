@@ -21,6 +21,7 @@
 #define ALL_KINDS (-1)
 
 struct gone {
+	uint64_t begin; /* of the symbol, see text_begin(): decides most comparisons */
 	struct text symbol;
 	int64_t seq;
 	int kind;
@@ -233,6 +234,7 @@ take(struct store *s, sqlite3_stmt *st, const struct excess *x, struct run *run,
 	};
 	if (g->symbol.p != NULL && (g->symbol = pool_text(&run->pool, g->symbol)).p == NULL)
 		return 0;
+	g->begin = text_begin(g->symbol);
 	bytes = sqlite3_column_bytes(st, 5);
 	run->n++;
 	run->bytes += bytes;
@@ -306,28 +308,26 @@ static int
 subtract(struct store *s, struct text symbol, const int64_t n[4], struct err *e)
 {
 	sqlite3_stmt *st = db_stmt(&s->db, SQL_SYMBOL_SUBTRACT, e);
-	int64_t held = 1;
-	int rc;
+	int bad = st == NULL;
 
-	if (st == NULL || db_bind_text(st, ":symbol", symbol) != 0 || db_bind_int(st, ":patterns", n[0]) != 0 ||
-	    db_bind_int(st, ":indicators", n[1]) != 0 || db_bind_int(st, ":alerts", n[2]) != 0 ||
-	    db_bind_int(st, ":held", n[3]) != 0)
+	for (int i = 0; !bad && i < 4; i++)
+		bad = sqlite3_bind_int64(st, i + 1, n[i]) != SQLITE_OK;
+	if (bad || sqlite3_bind_text64(st, 5, symbol.p, symbol.n, SQLITE_STATIC, SQLITE_UTF8) != SQLITE_OK ||
+	    db_step(&s->db, st, e) != 0)
 		return -1;
-	while ((rc = db_step(&s->db, st, e)) == 1)
-		held = sqlite3_column_int64(st, 0);
-	if (rc != 0 || held > 0)
-		return rc;
+	if (sqlite3_changes(s->db.conn) > 0)
+		return 0;
 	st = db_stmt(&s->db, SQL_SYMBOL_DELETE, e);
 	return st == NULL || db_bind_text(st, ":symbol", symbol) != 0 ? -1 : db_step(&s->db, st, e);
 }
 
+/* In which order symbols come does not matter, if only those of one lie together. */
 static int
 by_symbol(const void *a, const void *b)
 {
 	const struct gone *x = a, *y = b;
-	int d = text_cmp(x->symbol, y->symbol);
 
-	return d != 0 ? d : (x->seq > y->seq) - (x->seq < y->seq);
+	return x->begin != y->begin ? (x->begin < y->begin ? -1 : 1) : text_cmp(x->symbol, y->symbol);
 }
 
 static int

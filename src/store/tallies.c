@@ -320,11 +320,12 @@ put_cell(struct store *s, const struct cell *x, struct err *e)
 		bad |= db_bind_int(st, ":last_received_us", x->received_us);
 		break;
 	case CELL_LATEST:
-		bad |= db_bind_text(st, ":symbol", x->a);
-		bad |= db_bind_int(st, ":kind", x->kind);
-		bad |= db_bind_text(st, ":name", x->b);
-		bad |= db_bind_text(st, ":timeframe", x->c);
-		bad |= db_bind_int(st, ":seq", x->seq);
+		/* By position, as these are most of the cells. None of the texts is NULL. */
+		bad |= sqlite3_bind_text64(st, 1, x->a.p, x->a.n, SQLITE_STATIC, SQLITE_UTF8);
+		bad |= sqlite3_bind_int(st, 2, x->kind);
+		bad |= sqlite3_bind_text64(st, 3, x->b.p, x->b.n, SQLITE_STATIC, SQLITE_UTF8);
+		bad |= sqlite3_bind_text64(st, 4, x->c.p, x->c.n, SQLITE_STATIC, SQLITE_UTF8);
+		bad |= sqlite3_bind_int64(st, 5, x->seq);
 		break;
 	case CELL_ROLLUP:
 		bad |= db_bind_int(st, ":span", x->span);

@@ -33,8 +33,6 @@
 #define WRITE_OUT_PAGES ((4 << 20) / DB_PAGE_BYTES)
 #define WRITE_OUT_STEADY_PAGES ((512 << 10) / DB_PAGE_BYTES)
 #define COPY_EVERY_US 200000 /* a reader may hold pages: not for each of them again */
-#define INDEX_LAG_US \
-	100000 /* what readers look through is short unless a flood makes INDEX_LAG_MAX of it in this time */
 #define TALLIES_EVERY_US 1000000
 #define SWEEP_EVERY_US 60000000
 #define TRUNCATE_EVERY_US 1000000 /* a reader may be in its way: try again later */
@@ -71,8 +69,7 @@ tend_rows(struct store *s, enum store_load load, struct err *e)
 {
 	bool calm = load == STORE_CALM;
 	int64_t head = s->now.next_seq - 1, mono = clock_mono_us();
-	int64_t tail = head - s->now.indexed_to;
-	bool index = tail > 0 && (calm || tail >= INDEX_LAG_MAX || mono - s->indexed_us >= INDEX_LAG_US);
+	bool index = index_due(head - s->now.indexed_to, mono - s->indexed_us, calm);
 	bool tally = head > s->now.tallied_to && mono - s->tallied_us >= TALLIES_EVERY_US;
 	bool sweep = mono - s->swept_us >= SWEEP_EVERY_US;
 	/* In a steady flow a piece with each run of the index, for a calm may never come: 64 events in 0.1 s, some 0.3 ms. */

@@ -96,6 +96,21 @@ test_overdue(void **state)
 	log_close(s);
 }
 
+/* In a flood, which makes many rows of a moment, a run waits until it is worth it; else it comes at once. */
+static void
+test_due(void **state)
+{
+	(void)state;
+	assert_false(index_due(0, 10000000, true));
+	assert_true(index_due(1, 0, true));
+	assert_false(index_due(4000, 99000, false));
+	assert_true(index_due(4000, 100000, false));
+	assert_false(index_due(5000, 100000, false));
+	assert_false(index_due(INDEX_LAG_MAX - 1, 499000, false));
+	assert_true(index_due(5000, 500000, false));
+	assert_true(index_due(INDEX_LAG_MAX, 0, false));
+}
+
 /* Nobody tends in between: the commit itself keeps the bound. */
 static void
 test_large_batch(void **state)
@@ -362,6 +377,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_calm, log_setup, log_teardown),
 		cmocka_unit_test_setup_teardown(test_loaded, log_setup, log_teardown),
 		cmocka_unit_test_setup_teardown(test_overdue, log_setup, log_teardown),
+		cmocka_unit_test(test_due),
 		cmocka_unit_test_setup_teardown(test_large_batch, log_setup, log_teardown),
 		cmocka_unit_test_setup_teardown(test_rolled_back, log_setup, log_teardown),
 		cmocka_unit_test_setup_teardown(test_killed, log_setup, log_teardown),
