@@ -139,11 +139,11 @@ bind_text(sqlite3_stmt *st, int at, struct text t)
 	return sqlite3_bind_text64(st, at, t.p, t.n, SQLITE_STATIC, SQLITE_UTF8);
 }
 
-/* By position, in the order of the columns: looking 17 names up would cost as much as the row. */
+/* By position, in the order of the columns: looking 17 names up would cost as much as the row. All of them, so nothing has to be cleared before. */
 static int
 insert(struct store *s, const struct event *ev, struct err *e)
 {
-	sqlite3_stmt *st = db_stmt(&s->db, SQL_EVENT_INSERT, e);
+	sqlite3_stmt *st = db_stmt_again(&s->db, SQL_EVENT_INSERT, e);
 	int bad, at = 0;
 
 	if (st == NULL)

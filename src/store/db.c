@@ -292,6 +292,12 @@ db_stmt(struct db *db, enum sql id, struct err *e)
 	return st;
 }
 
+sqlite3_stmt *
+db_stmt_again(struct db *db, enum sql id, struct err *e)
+{
+	return db->stmts[id] != NULL ? db->stmts[id] : db_stmt(db, id, e);
+}
+
 int
 db_bind_int(sqlite3_stmt *st, const char *name, int64_t v)
 {

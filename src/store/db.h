@@ -38,6 +38,9 @@ void db_close(struct db *db); /* also of one that db_open() failed on, or of zer
 /* The prepared statement, reset and with no bindings; borrowed. NULL and *e filled when it cannot be prepared. */
 sqlite3_stmt *db_stmt(struct db *db, enum sql id, struct err *e);
 
+/* The same for who steps it to its end and binds all of its parameters each time: they are left as they are. */
+sqlite3_stmt *db_stmt_again(struct db *db, enum sql id, struct err *e);
+
 /* Bindings by name (":symbol"); an unknown name is a programming error and fails. TEXT_NONE and NAN bind NULL. Text is borrowed until the reset. */
 int db_bind_int(sqlite3_stmt *st, const char *name, int64_t v);
 int db_bind_text(sqlite3_stmt *st, const char *name, struct text v);
