@@ -204,6 +204,7 @@ def test_what_is_published_is_received(bench, tickgate_bench, tmp_path):
     until(lambda: subscriber.poll() is not None, "the subscriber has ended")
 
 
+@pytest.mark.alone
 def test_thousands_a_second_are_sent_together(bench):
     """A producer of thousands pipelines; below, each message goes by itself."""
 

@@ -50,6 +50,7 @@ def publish(redis_server, n, first=0):
         redis_server.publish(PATTERNS, DOCUMENTED.replace("AAPL", f"S{first + i}"))
 
 
+@pytest.mark.alone
 def test_an_event_is_seen_within_100_ms_of_its_publication(streaming, shared_redis, stream, record_property):
     s = stream(streaming, "/v1/stream", **{"Accept-Encoding": "gzip, deflate", "Accept": "text/event-stream"})
     assert s.status == 200 and s.headers["content-type"] == "text/event-stream"
@@ -86,6 +87,7 @@ def test_a_follower_that_comes_back_by_id_misses_and_repeats_nothing(streaming, 
     assert seen[:4] + [e.json["symbol"] for e in s.take(16)] == [f"S{i}" for i in range(20)]
 
 
+@pytest.mark.alone
 def test_a_waiting_request_is_answered_by_the_next_event(streaming, shared_redis, record_property):
     took, after = [], streaming.json("/v1/patterns")["cursor"]
     for i in range(5):
