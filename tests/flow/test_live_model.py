@@ -430,7 +430,8 @@ class World:
         self.settings = []
         for setting in (f"paths.state_dir={run}/state", f"paths.run_dir={run}", "retention.events=300", "retention.indicator_events=150",
                         "redis.backoff_min=20ms", "redis.backoff_max=50ms", "live.ring=64KiB", f"live.max_replay={MAX_REPLAY}",
-                        "live.heartbeat=5s"):
+                        # Who takes no part of an answer for so long is cut off: a sipping client of ours, while the machine is busy, may be read that late.
+                        "live.heartbeat=5s", "gateway.receive_timeout=20s"):
             self.settings += ["-o", setting]
         os.mkdir(run + "/state")
         self.service_log = open(directory / "service.log", "ab")
