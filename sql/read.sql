@@ -14,7 +14,7 @@ SELECT version, epoch, next_seq, indexed_to, tallied_to, committed_us FROM log W
 -- name: read_kinds
 SELECT kind, events, bytes, trimmed_to, newest, newest_visible FROM kinds WHERE kind BETWEEN 0 AND 6;
 
--- The newest places of one symbol.
+-- The newest places of one symbol, or of a kind by its name.
 -- name: places_open
 SELECT first, places FROM by_symbol_open WHERE symbol = :symbol;
 
@@ -35,7 +35,7 @@ ORDER BY first LIMIT :n;
 -- name: clusters_newest
 SELECT first, events FROM clusters WHERE symbol = :symbol AND first <= :seq ORDER BY first DESC;
 
--- What is too new for by_symbol: a walk over the log's end, newest first. Only what picks the row.
+-- What the index does not cover yet: a walk over the log's end, newest first. Only what picks the row.
 -- name: tail_newest
 SELECT seq, kind, symbol FROM events
 WHERE seq >= :from AND seq < :below

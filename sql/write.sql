@@ -198,8 +198,8 @@ SELECT seq, kind, symbol, duplicate_of, received_us, body FROM events ORDER BY s
 SELECT seq, kind, symbol, duplicate_of, received_us, body FROM events WHERE seq = :seq AND kind = :kind;
 
 -- name: kind_walk
--- Whether there is one at all: only when the index knows of none that should be there.
-SELECT seq FROM events WHERE seq > :after AND kind = :kind ORDER BY seq LIMIT 1;
+-- Whether there is one at all, of what the index covers: a walk, only when the index knows of none that should be there.
+SELECT seq FROM events WHERE seq <= :to AND kind = :kind ORDER BY seq LIMIT 1;
 
 -- name: events_delete
 DELETE FROM events WHERE seq <= :to;

@@ -23,10 +23,9 @@ read_newest(
 	struct filter filter = FILTER_INIT;
 	struct list_query list = { .filter = &filter, .order = LIST_NEWEST_FIRST, .bound = snap->head + 1, .limit = 1 };
 	struct json_array row = { .out = out };
-	struct list_result result;
 
 	filter.kinds = KIND_BIT(kind);
-	if (read_list(a->reader, snap, &list, json_add_row, &row, &result, e) != 0)
+	if (read_list_through(a->reader, snap, &list, json_add_row, &row, e) != 0)
 		return -1;
 	if (received_us != NULL)
 		*received_us = row.last_us;

@@ -82,7 +82,7 @@ enum store_load {
 
 /*
  * Deferred work in small steps: index tail, clusters (lay.h), tallies, retention, checkpoint, new peers of the bell. When calm all that is due gets done, else only
- * what must be (index behind by 20,000 or for 0.1 s, retention at its cap, WAL above 128 MiB; if no message waits, above 16 MiB, and 4 if few come). Returns 1 if more
+ * what must be (index behind by 20,000 or for 0.1 s, in a flood 0.5 s; retention at its cap, WAL above 128 MiB; if no message waits, above 16 MiB, and 4 if few come). Returns 1 if more
  * is due at once, 0 if not, -1 on failure (retry later; nothing is lost). Call after each commit and at least once a second.
  */
 int store_tend(struct store *s, enum store_load load, struct err *e);

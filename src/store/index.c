@@ -80,7 +80,7 @@ collect(struct store *s, struct run *run, int64_t to, struct err *e)
 		return db_fail(&s->db, "index: bind", e);
 	while (rows < most && (rc = db_step(&s->db, st, e)) == 1) {
 		struct entry *x = &run->entries[run->n];
-		int kind = sqlite3_column_int(st, 1);
+		int64_t kind = sqlite3_column_int64(st, 1);
 		struct text symbol = db_column_text(st, 2);
 
 		rows++;
@@ -90,6 +90,9 @@ collect(struct store *s, struct run *run, int64_t to, struct err *e)
 			continue;
 		run->rows[run->n_rows++] = (struct row){ seq, (enum kind)kind };
 		run->kinds |= KIND_BIT(kind);
+		/* What is there was not removed: a bad row of the index had retention take what is newer. */
+		if (seq <= s->now.kinds[kind].trimmed_to)
+			s->now.kinds[kind].trimmed_to = seq - 1;
 		if (symbol.p == NULL || symbol.n > SYMBOL_MAX || bundle_kind(symbol) >= 0)
 			continue;
 		*x = (struct entry){ .seq = seq, .kind = (enum kind)kind };

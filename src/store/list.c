@@ -216,8 +216,8 @@ walk(struct walk *w, struct err *e)
 	while (rc == 1)
 		rc = w->standing = w->is_laid ? walk_laid(w, e) : walk_rows(w, e);
 	laid_fini(w->laid);
-	if (rc == 0 && !w->out->has_more && w->merge.tail_cut != 0) {
-		w->out->has_more = true;
+	if (rc == 0 && !w->out->has_more && !w->too_late && w->merge.tail_cut != 0) {
+		w->out->has_more = w->out->cut = true;
 		w->out->position = w->merge.tail_cut;
 	}
 	return rc;
@@ -282,4 +282,20 @@ read_list(struct reader *r, const struct snapshot *snap, const struct list_query
 		out->has_more = out->position == reach(q, snap) && out->position < snap->head;
 	}
 	return rc < 0 ? -1 : 0;
+}
+
+int
+read_list_through(struct reader *r, const struct snapshot *snap, const struct list_query *q, read_row_fn row, void *arg,
+    struct err *e)
+{
+	struct list_query rest = *q;
+	struct list_result result;
+
+	do {
+		if (read_list(r, snap, &rest, row, arg, &result, e) != 0)
+			return -1;
+		rest.bound = result.position;
+		rest.limit -= result.delivered;
+	} while (result.cut && rest.limit > 0);
+	return 0;
 }

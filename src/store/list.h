@@ -29,6 +29,7 @@ struct merge {
 	int64_t from, below; /* what is left to look at: from <= seq < below */
 	int64_t index_to; /* of it, up to here by cursors, above by the tail */
 	const int64_t *trimmed_to; /* the snapshot's, by kind: at or below them nothing is left */
+	const int64_t *newest; /* the same: above them there is nothing */
 	int64_t passed; /* bundles that were passed over since they have no wanted kind: they count as rows examined */
 	const struct filter *filter;
 	const char *epoch; /* the snapshot's */

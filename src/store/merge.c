@@ -351,7 +351,20 @@ put_in_order(struct merge *m)
 	m->tail_n = n;
 }
 
-/* The end of the log that the index by symbol does not cover: from memory, as far as that reaches, else from the log. */
+/* Above this there is nothing of the kinds that a list without symbols has. */
+static int64_t
+newest_wanted(const struct merge *m)
+{
+	unsigned kinds = m->filter->kinds | (m->filter->every_gap ? KIND_BIT(KIND_GAP) : 0);
+	int64_t newest = 0;
+
+	for (int kind = 0; kind < KIND__MAX; kind++)
+		if ((kinds & KIND_BIT(kind)) != 0 && m->newest[kind] > newest)
+			newest = m->newest[kind];
+	return newest;
+}
+
+/* The end of the log that the index does not cover: from memory, as far as that reaches, else from the log. */
 static int
 open_tail(struct merge *m, struct err *e)
 {
@@ -362,8 +375,10 @@ open_tail(struct merge *m, struct err *e)
 	if (above >= upto)
 		return 0;
 	if (m->filter->symbols.n == 0) {
+		int64_t newest = newest_wanted(m);
+
 		m->tail_from = above + 1;
-		m->tail_below = m->below;
+		m->tail_below = newest < m->below ? newest + 1 : m->below;
 		m->piece_rows = PIECE_MIN;
 		return 0;
 	}
@@ -439,6 +454,7 @@ merge_init(struct merge *m, struct reader *r, const struct snapshot *snap, const
 
 	*m = (struct merge){ .r = r, .filter = filter, .newest_first = newest_first, .from = from, .below = below };
 	m->trimmed_to = snap->trimmed_to;
+	m->newest = snap->newest;
 	m->epoch = snap->epoch;
 	m->index_to = snap->indexed_to < below - 1 ? snap->indexed_to : below - 1;
 	m->cursors = calloc(most, sizeof(*m->cursors));

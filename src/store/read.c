@@ -447,7 +447,6 @@ read_gaps(struct reader *r, const struct snapshot *snap, const struct gaps_query
 		.above = q->after,
 		.limit = INT_MAX };
 	struct gap_search search = { .limit = q->limit, .to_us = q->to_us };
-	struct list_result result;
 
 	if (q->limit < 1)
 		return 0;
@@ -460,7 +459,7 @@ read_gaps(struct reader *r, const struct snapshot *snap, const struct gaps_query
 	filter.show_duplicates = true;
 	/* A gap is recorded when it ends. */
 	filter.since_us = q->from_us;
-	if (read_list(r, snap, &list, keep_gap, &search, &result, e) != 0)
+	if (read_list_through(r, snap, &list, keep_gap, &search, e) != 0)
 		return -1;
 	/* Found from the newest backwards, so that the newest are kept where there are too many; told in order. */
 	while (search.n > 0) {

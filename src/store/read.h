@@ -79,14 +79,19 @@ struct list_result {
 	int64_t
 	    position; /* the last position examined: go on from here. Oldest first with nothing left: the head, unless `until` ended it */
 	bool has_more; /* there may be more beyond `position`: the limit or the bound on rows was reached */
+	bool cut; /* that bound is READ_TAIL_MAX: the index lacks more rows than one list may walk */
 };
 
-/* The merge of one index cursor per (kind, symbol) wanted, newest or oldest first, `since`/`until` by the sparse index. */
+/* The merge of one index cursor per symbol, or per kind without symbols, newest or oldest first, `since`/`until` by the sparse index. */
 int read_list(struct reader *r, const struct snapshot *snap, const struct list_query *q, read_row_fn row, void *arg,
     struct list_result *out, struct err *e);
 
+/* The same for what must not be overlooked, the newest of rare kinds: goes on where a list would be cut. */
+int read_list_through(struct reader *r, const struct snapshot *snap, const struct list_query *q, read_row_fn row,
+    void *arg, struct err *e);
+
 /*
- * What the index by symbol does not cover yet, for one list a symbol of `filter`, all newest first from below `below`. Lives until
+ * What the index does not cover yet, for one list a symbol of `filter`, all newest first from below `below`. Lives until
  * read_end(); NULL: it could not be read.
  */
 const struct list_tail *read_tail(

@@ -6,6 +6,7 @@
  */
 #include "store/retain.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -83,9 +84,13 @@ places_after(struct store *s, int kind, struct text packed, int64_t first, int64
 
 	if (n < 0)
 		return index_bad(s, bundle_kind_name((enum kind)kind), e);
-	for (int i = 0; i < n; i++)
-		if (out[i].seq > after && (int)out[i].kind == kind)
+	for (int i = 0; i < n; i++) {
+		/* Passed over, it would have what is newer removed in its place. */
+		if ((int)out[i].kind != kind)
+			return index_bad(s, bundle_kind_name((enum kind)kind), e);
+		if (out[i].seq > after)
 			out[kept++] = out[i];
+	}
 	return kept;
 }
 
@@ -100,7 +105,7 @@ next_places(struct store *s, int kind, int64_t after, struct place out[BUNDLE_PL
 	/* The row in which `after` lies or would lie may have nothing above it; then it is the next. */
 	if (st == NULL || db_bind_text(st, ":symbol", name) != 0 || db_bind_int(st, ":from", after) != 0 ||
 	    db_bind_int(st, ":n", 2) != 0)
-		return -1;
+		return db_fail(&s->db, "retention: bind", e);
 	while (n == 0 && (rc = db_step(&s->db, st, e)) != 0)
 		n = rc < 0 ? -1
 			   : places_after(s, kind, db_column_blob(st, 3), sqlite3_column_int64(st, 0), after, out, e);
@@ -108,7 +113,9 @@ next_places(struct store *s, int kind, int64_t after, struct place out[BUNDLE_PL
 	if (n != 0)
 		return n;
 	st = db_stmt(&s->db, SQL_PLACES_OPEN, e);
-	if (st == NULL || db_bind_text(st, ":symbol", name) != 0 || (rc = db_step(&s->db, st, e)) < 0)
+	if (st == NULL || db_bind_text(st, ":symbol", name) != 0)
+		return db_fail(&s->db, "retention: bind", e);
+	if ((rc = db_step(&s->db, st, e)) < 0)
 		return -1;
 	if (rc == 1)
 		n = places_after(s, kind, db_column_blob(st, 1), sqlite3_column_int64(st, 0), after, out, e);
@@ -123,8 +130,9 @@ event_at(struct store *s, int kind, int64_t seq, sqlite3_stmt **st, struct err *
 	int rc;
 
 	*st = db_stmt(&s->db, SQL_KIND_EVENT, e);
-	if (*st == NULL || db_bind_int(*st, ":seq", seq) != 0 || db_bind_int(*st, ":kind", kind) != 0 ||
-	    (rc = db_step(&s->db, *st, e)) < 0)
+	if (*st == NULL || db_bind_int(*st, ":seq", seq) != 0 || db_bind_int(*st, ":kind", kind) != 0)
+		return db_fail(&s->db, "retention: bind", e);
+	if ((rc = db_step(&s->db, *st, e)) < 0)
 		return -1;
 	return rc == 1 ? 1 : index_bad(s, bundle_kind_name((enum kind)kind), e);
 }
@@ -137,6 +145,13 @@ is_older(sqlite3_stmt *st, int64_t before_us)
 
 	sqlite3_reset(st);
 	return older;
+}
+
+/* Whether the index may have more of a kind when it has followed the log. */
+static bool
+is_behind(const struct store *s, int kind)
+{
+	return s->now.kinds[kind].newest > s->now.indexed_to && s->now.indexed_to < s->now.next_seq - 1;
 }
 
 /*
@@ -156,7 +171,7 @@ aged(struct store *s, int kind, int64_t before_us)
 		return false;
 	if (n > 0)
 		return event_at(s, kind, places[0].seq, &st, &e) == 1 && is_older(st, before_us);
-	if (h->newest <= s->now.indexed_to)
+	if (!is_behind(s, kind))
 		return false;
 	st = db_stmt(&s->db, SQL_OLDEST_EVENTS, NULL);
 	return st != NULL && db_bind_int(st, ":limit", 1) == 0 && db_step(&s->db, st, NULL) == 1 &&
@@ -217,7 +232,7 @@ take(struct store *s, sqlite3_stmt *st, const struct excess *x, struct run *run,
 {
 	struct gone *g = &run->gone[run->n];
 	int64_t seq = sqlite3_column_int64(st, 0), bytes;
-	int kind = sqlite3_column_int(st, 1);
+	int64_t kind = sqlite3_column_int64(st, 1);
 
 	/* What goes must have been indexed and counted before. */
 	run->behind = seq > s->now.indexed_to || seq > s->now.tallied_to;
@@ -226,21 +241,28 @@ take(struct store *s, sqlite3_stmt *st, const struct excess *x, struct run *run,
 	if (run->n >= x->events && run->bytes >= x->bytes && sqlite3_column_int64(st, 4) >= x->before_us)
 		return 0;
 	if (kind < 0 || kind >= KIND__MAX) {
-		err_set(e, ERR_CORRUPT, "retention: an event of kind %d", kind);
+		err_set(e, ERR_CORRUPT, "retention: an event of kind %" PRId64, kind);
 		return -1;
 	}
-	*g = (struct gone){
-		.seq = seq, .kind = kind, .symbol = db_column_text(st, 2), .duplicate = sqlite3_column_int64(st, 3) != 0
-	};
-	if (g->symbol.p != NULL && (g->symbol = pool_text(&run->pool, g->symbol)).p == NULL)
-		return 0;
+	*g = (struct gone){ .seq = seq,
+		.kind = (int)kind,
+		.symbol = db_column_text(st, 2),
+		.duplicate = sqlite3_column_int64(st, 3) != 0 };
+	if (g->symbol.p != NULL && (g->symbol = pool_text(&run->pool, g->symbol)).p == NULL) {
+		if (run->n > 0)
+			return 0;
+		/* Not that there is none: nothing is damaged. */
+		err_set(e, ERR_MEMORY, "retention: out of memory");
+		return -1;
+	}
 	g->begin = text_begin(g->symbol);
 	bytes = sqlite3_column_bytes(st, 5);
 	run->n++;
 	run->bytes += bytes;
 	s->now.kinds[kind].events--;
 	s->now.kinds[kind].bytes -= bytes;
-	s->now.kinds[kind].trimmed_to = seq;
+	if (seq > s->now.kinds[kind].trimmed_to)
+		s->now.kinds[kind].trimmed_to = seq;
 	return 1;
 }
 
@@ -278,7 +300,7 @@ collect_kind(struct store *s, int kind, const struct excess *x, struct run *run,
 	}
 	/* All that the index has of it. */
 	if (rc == 1 && n == 0)
-		run->behind = s->now.kinds[kind].newest > s->now.indexed_to;
+		run->behind = is_behind(s, kind);
 	return rc < 0 || n < 0 ? -1 : 0;
 }
 
@@ -296,8 +318,9 @@ delete_events(struct store *s, int scope, const struct run *run, struct err *e)
 	for (int i = scope == ALL_KINDS ? run->n - 1 : 0; i < run->n; i++) {
 		sqlite3_stmt *st = db_stmt(&s->db, scope == ALL_KINDS ? SQL_EVENTS_DELETE : SQL_EVENT_DELETE, e);
 
-		if (st == NULL || db_bind_int(st, scope == ALL_KINDS ? ":to" : ":seq", run->gone[i].seq) != 0 ||
-		    db_step(&s->db, st, e) != 0)
+		if (st == NULL || db_bind_int(st, scope == ALL_KINDS ? ":to" : ":seq", run->gone[i].seq) != 0)
+			return db_fail(&s->db, "retention: bind", e);
+		if (db_step(&s->db, st, e) != 0)
 			return -1;
 	}
 	return 0;
@@ -312,13 +335,16 @@ subtract(struct store *s, struct text symbol, const int64_t n[4], struct err *e)
 
 	for (int i = 0; !bad && i < 4; i++)
 		bad = sqlite3_bind_int64(st, i + 1, n[i]) != SQLITE_OK;
-	if (bad || sqlite3_bind_text64(st, 5, symbol.p, symbol.n, SQLITE_STATIC, SQLITE_UTF8) != SQLITE_OK ||
-	    db_step(&s->db, st, e) != 0)
+	if (bad || sqlite3_bind_text64(st, 5, symbol.p, symbol.n, SQLITE_STATIC, SQLITE_UTF8) != SQLITE_OK)
+		return db_fail(&s->db, "retention: bind", e);
+	if (db_step(&s->db, st, e) != 0)
 		return -1;
 	if (sqlite3_changes(s->db.conn) > 0)
 		return 0;
 	st = db_stmt(&s->db, SQL_SYMBOL_DELETE, e);
-	return st == NULL || db_bind_text(st, ":symbol", symbol) != 0 ? -1 : db_step(&s->db, st, e);
+	if (st == NULL || db_bind_text(st, ":symbol", symbol) != 0)
+		return db_fail(&s->db, "retention: bind", e);
+	return db_step(&s->db, st, e);
 }
 
 /* In which order symbols come does not matter, if only those of one lie together. */
@@ -354,21 +380,26 @@ forget(struct store *s, struct run *run, struct err *e)
 	return 0;
 }
 
-/* More is counted than there is to remove: it would be due for ever. Either the index does not know of it, or the count is wrong. Always -1. */
+/*
+ * More is counted than there is to remove: it would be due for ever. Either the index does not know of it, be it that a row of it was lost and what is newer went
+ * instead (index.c puts `trimmed_to` right when it is made anew), or the count is wrong. Always -1.
+ */
 static int
 missing(struct store *s, int scope, struct err *e)
 {
 	sqlite3_stmt *st;
 
 	if (scope != ALL_KINDS) {
+		int rc;
+
 		st = db_stmt(&s->db, SQL_KIND_WALK, e);
 		if (st == NULL || db_bind_int(st, ":kind", scope) != 0 ||
-		    db_bind_int(st, ":after", s->now.kinds[scope].trimmed_to) != 0)
-			return -1;
-		if (db_step(&s->db, st, e) == 1) {
-			sqlite3_reset(st);
-			return index_bad(s, bundle_kind_name((enum kind)scope), e);
-		}
+		    db_bind_int(st, ":to", s->now.indexed_to) != 0)
+			return db_fail(&s->db, "retention: bind", e);
+		rc = db_step(&s->db, st, e);
+		sqlite3_reset(st);
+		if (rc != 0)
+			return rc < 0 ? -1 : index_bad(s, bundle_kind_name((enum kind)scope), e);
 	}
 	err_set(e, ERR_CORRUPT, "retention: more is counted than there is");
 	return -1;

@@ -1,5 +1,5 @@
 /*
- * sweep - takes out of the index by symbol what retention has removed.
+ * sweep - takes out of the index by symbol and kind what retention has removed.
  *
  * Retention does not touch the index: the rows of what leaves the log together are all over it. A broom goes round it instead, in the order of its
  * pages, a few rows for each that is made: what is swept keeps pace with what comes. A bundle is written anew when half of it is gone, an open one

@@ -134,6 +134,20 @@ fill(struct made_log *l, long long events, int symbols, long long indexed_to, lo
 	    tallied_to);
 }
 
+/* What a test adds by SQL is told in `kinds`, too, as the writer would. */
+static void
+follow_kinds(struct made_log *l)
+{
+	static const char *const cases[] = { "INSERT", "UPDATE OF kind" };
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		made_log_sql(l,
+		    "CREATE TEMP TRIGGER kinds_%d AFTER %s ON events BEGIN "
+		    "INSERT INTO kinds VALUES (new.kind, 0, 0, 0, new.seq, 0) "
+		    "ON CONFLICT (kind) DO UPDATE SET newest = max(newest, new.seq); END",
+		    (int)i, cases[i]);
+}
+
 void
 made_log_init(struct made_log *l, int64_t events, int symbols, int64_t indexed_to, int64_t tallied_to)
 {
@@ -153,6 +167,7 @@ made_log_init(struct made_log *l, int64_t events, int symbols, int64_t indexed_t
 	if (events > 0)
 		fill(l, events, symbols, indexed_to, tallied_to);
 	made_log_sql(l, "COMMIT");
+	follow_kinds(l);
 }
 
 void

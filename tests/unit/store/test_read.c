@@ -505,10 +505,17 @@ the_end_is_looked_through_by_kind(void **state)
 		check_list(&l, &f, newest != 0, 1, "kind = 5");
 		check_list(&l, &f, newest != 0, 10, "kind = 5");
 	}
-	assert_true(steps_of(&l, &f, 10, &result) < 12 * READ_TAIL_MAX);
+	steps_of(&l, &f, 10, &result);
 	assert_int_equal(result.delivered, 1);
-	assert_true(result.has_more);
+	assert_true(result.has_more && result.cut);
 	assert_int_equal(result.position, 70000 - READ_TAIL_MAX + 1);
+	/* Where nothing of a kind has come lately, nothing is looked through. */
+	made_log_sql(&l, "UPDATE events SET kind = 3, duplicate_of = 0 WHERE seq = 90");
+	made_log_index(&l, 100);
+	f.kinds = KIND_BIT(KIND_HEALTH);
+	assert_true(steps_of(&l, &f, 10, &result) < 200);
+	assert_int_equal(result.delivered, 1);
+	assert_false(result.has_more);
 	/* Of a frequent kind not much more than the list has. */
 	f.kinds = KIND_BIT(KIND_INDICATOR);
 	steps = steps_of(&l, &f, 10, &result);
@@ -836,6 +843,37 @@ gaps_are_those_of_the_stretch(void **state)
 	made_log_fini(&l);
 }
 
+/* Also where the index lacks more than a list looks through at once, as after it was made anew. */
+static void
+gaps_are_not_overlooked(void **state)
+{
+	static struct seqs got;
+	struct snapshot snap;
+	struct made_log l;
+	struct reader *r;
+	struct err e;
+	struct gaps_query q = { .from_us = INT64_MIN, .to_us = INT64_MAX, .limit = 10 };
+
+	(void)state;
+	made_log_init(&l, 70000, 4, 100, 100);
+	made_log_sql(&l,
+	    "UPDATE events SET kind = 6, duplicate_of = 0, gap_from_us = received_us - 5000000 WHERE seq IN (50, 200, "
+	    "69999)");
+	made_log_index(&l, 100);
+	r = open_reader(&l, &snap);
+	got.n = 0;
+	assert_int_equal(read_gaps(r, &snap, &q, keep, &got, &e), 0);
+	assert_int_equal(got.n, 3);
+	assert_int_equal(got.seq[0], 50);
+	q.limit = 2;
+	got.n = 0;
+	assert_int_equal(read_gaps(r, &snap, &q, keep, &got, &e), 0);
+	assert_int_equal(got.n, 2);
+	assert_int_equal(got.seq[0], 200);
+	close_reader(r);
+	made_log_fini(&l);
+}
+
 struct listing {
 	struct reader *r;
 	const struct snapshot *snap;
@@ -1091,6 +1129,7 @@ main(void)
 		cmocka_unit_test(directory_adds_what_is_not_tallied_yet),
 		cmocka_unit_test(latest_adds_it_too),
 		cmocka_unit_test(gaps_are_those_of_the_stretch),
+		cmocka_unit_test(gaps_are_not_overlooked),
 		cmocka_unit_test(a_page_that_cannot_be_read_is_an_error),
 		cmocka_unit_test(any_other_sigbus_still_ends_the_process),
 		cmocka_unit_test(the_mapping_lasts_while_others_commit),

@@ -125,6 +125,75 @@ test_kind_out_of_log(void **state)
 	log_close(s);
 }
 
+/* However a kind's places lie, no more of it goes than is too much, and the log stays. */
+static void
+check_after_lie(const char *lie)
+{
+	struct store *s = fill((struct store_opts){ .total = { .events = 0 } }, 2000);
+	static const struct retention total;
+	struct retention kind[KIND__MAX] = { [KIND_PATTERN] = { .events = 70 } };
+	struct err e = { .code = ERR_NONE };
+	int tends = 0;
+
+	log_tend(s, true);
+	assert_true(log_spoil(lie) > 0);
+	store_set_retention(s, &total, kind);
+	while (store_tend(s, STORE_CALM, &e) != 0)
+		assert_true(++tends < 100);
+	assert_false(s->damaged);
+	assert_false(s->index_is_bad);
+	assert_log("SELECT events FROM kinds WHERE kind = 0", "70");
+	/* Those it knew went before it was found out: what is left is found all the same. */
+	assert_log("SELECT count(*) FROM events JOIN kinds USING (kind) WHERE seq <= trimmed_to", "0");
+	log_close(s);
+}
+
+static void
+test_kind_of_others(void **state)
+{
+	(void)state;
+	check_after_lie("UPDATE by_symbol SET places = (SELECT places FROM by_symbol WHERE symbol = 'kind 1')"
+			" WHERE symbol = 'kind 0'");
+	assert_log("SELECT count(*) FROM events WHERE kind = 0 AND seq IN"
+		   " (SELECT seq FROM model.events WHERE kind = 0 ORDER BY seq DESC LIMIT 70)",
+	    "70");
+}
+
+static void
+test_kind_of_lost_places(void **state)
+{
+	(void)state;
+	check_after_lie("DELETE FROM by_symbol WHERE symbol = 'kind 0'");
+}
+
+static void
+test_kind_of_many_bits(void **state)
+{
+	(void)state;
+	check_after_lie("UPDATE events SET kind = 4294967296 WHERE seq = (SELECT min(seq) FROM events WHERE kind = 0)");
+}
+
+/* More is counted than there is, and what there is lies beyond the log's end, where the index never comes. */
+static void
+test_kind_beyond_the_end(void **state)
+{
+	struct store *s = fill((struct store_opts){ .kind[KIND_SESSION] = { .events = 1000000 } }, 100);
+	struct err e = { .code = ERR_NONE };
+
+	(void)state;
+	log_tend(s, true);
+	assert_int_equal(
+	    log_spoil("UPDATE events SET seq = 1000000000 WHERE seq = (SELECT max(seq) FROM events WHERE kind = 4)"),
+	    1);
+	s->now.kinds[KIND_SESSION].events = s->kept.kinds[KIND_SESSION].events = 2000000;
+	s->now.kinds[KIND_SESSION].newest = s->kept.kinds[KIND_SESSION].newest = 1000000000;
+	s->kind[KIND_SESSION].events = 1;
+	for (int i = 0; i < 200 && !s->damaged; i++)
+		store_tend(s, STORE_CALM, &e);
+	assert_true(s->damaged);
+	store_abandon(s);
+}
+
 /* More is counted than there is, and the index is right. */
 static void
 test_kind_out_of_count(void **state)
@@ -368,6 +437,10 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_count_of_kind, log_setup, log_teardown),
 		cmocka_unit_test_setup_teardown(test_kind_out_of_index, log_setup, log_teardown),
 		cmocka_unit_test_setup_teardown(test_kind_out_of_log, log_setup, log_teardown),
+		cmocka_unit_test_setup_teardown(test_kind_of_others, log_setup, log_teardown),
+		cmocka_unit_test_setup_teardown(test_kind_of_lost_places, log_setup, log_teardown),
+		cmocka_unit_test_setup_teardown(test_kind_of_many_bits, log_setup, log_teardown),
+		cmocka_unit_test_setup_teardown(test_kind_beyond_the_end, log_setup, log_teardown),
 		cmocka_unit_test_setup_teardown(test_kind_out_of_count, log_setup, log_teardown),
 		cmocka_unit_test_setup_teardown(test_bytes_of_kind, log_setup, log_teardown),
 		cmocka_unit_test_setup_teardown(test_age, log_setup, log_teardown),
