@@ -5,6 +5,7 @@ And a client that still asks for a server that is gone finds whoever has its por
 whose a block is, a socket in the abstract namespace tells, which belongs to the network namespace as ports do, and goes with the process.
 """
 
+import errno
 import random
 import socket
 
@@ -31,8 +32,10 @@ def take_block():
         holder = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             holder.bind(f"\0tickgate-ports-{first}")
-        except OSError:
+        except OSError as e:
             holder.close()
+            if e.errno != errno.EADDRINUSE:
+                raise
             continue
         mine.append(holder)
         unused.extend(range(first, first + BLOCK))
@@ -51,6 +54,8 @@ def free_port(address="127.0.0.1"):
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 s.bind((address, port))
-            except OSError:
+            except OSError as e:
+                if e.errno != errno.EADDRINUSE:
+                    raise  # no other port of an address that is not there would do
                 continue
         return port

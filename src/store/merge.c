@@ -257,7 +257,7 @@ walk_tail(struct merge *m, int64_t from, int64_t below, int n, int64_t *last, st
 	    db_bind_int(st, ":n", n) != 0)
 		return db_fail(db, "tail", e);
 	while ((rc = db_step(db, st, e)) == 1) {
-		int kind = sqlite3_column_int(st, 1);
+		int64_t kind = sqlite3_column_int64(st, 1);
 
 		rows++;
 		seq = sqlite3_column_int64(st, 0);

@@ -266,9 +266,11 @@ def launching(directory):
             service.wait_ready()
         return service
 
-    yield start
-    for service in services:
-        service.kill()
+    try:
+        yield start
+    finally:
+        for service in services:
+            service.kill()
     for service in services:
         service.stop()
 

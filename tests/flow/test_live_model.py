@@ -422,6 +422,7 @@ class World:
         self.listener = socket.socket()
         # Accepted connections have the buffer of the listener.
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4608)
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.listener.bind(("127.0.0.1", free_port()))
         self.listener.listen(512)
         self.where = self.listener.getsockname()
