@@ -114,6 +114,7 @@ store_rollback(struct store *s)
 	duplicates_undo(s->duplicates);
 	buf_clear(&s->news);
 	tallies_forget(s);
+	index_forget(s);
 }
 
 /* ---- events ---- */
@@ -243,6 +244,7 @@ store_append(struct store *s, struct event *ev, enum store_verdict *verdict, str
 	if (s->bell != NULL)
 		news_add(&s->news, ev, buf_text(&s->body));
 	tallies_see(s, ev);
+	index_note(s, ev);
 	if (verdict != NULL)
 		*verdict = ev->duplicate_of == 0 ? STORE_ACCEPTED : STORE_DUPLICATE;
 	return 0;

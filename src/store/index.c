@@ -1,8 +1,8 @@
 /*
- * index - see index.h.  Called by tend.c between batches.
+ * index - see index.h.  Called by append.c with every event, by tend.c between batches.
  *
- * A run of events is sorted by symbol and each symbol's places (and after them each kind's) go behind those in its open bundle: one row written for each symbol that
- * occurs, however many events of it there are, in a small table. A bundle that is full moves to by_symbol. A table with a row for
+ * Of a run of events each symbol's places (and after them each kind's), in the order of the symbols, go behind those in its open bundle: one row written for each
+ * symbol that occurs, however many events of it there are, in a small table. A bundle that is full moves to by_symbol. A table with a row for
  * each event took 20,000 inserts a run, all over 5,000 pages of 1,000,000 events, and as many deletes when they went.
  */
 #include "store/index.h"
@@ -11,10 +11,10 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "base/pool.h"
 #include "store/bundle.h"
 #include "store/lay.h"
 #include "store/sweep.h"
+#include "store/unindexed.h"
 #include "store/writer.h"
 
 #define LAG_US 100000
@@ -24,96 +24,98 @@
  */
 #define FLOOD_ROWS 4096
 #define FLOOD_US 500000
-#define RUN_ROWS 65536 /* at a time: bounds the memory */
-#define RUN_BYTES (32u << 20)
-
-struct entry { /* an event of the run */
-	uint64_t begin; /* of the symbol, see text_begin(): decides most comparisons */
-	struct text symbol; /* in the pool */
-	int64_t seq;
-	enum kind kind;
-};
-
-struct row { /* any event of the run */
-	int64_t seq;
-	enum kind kind;
-};
 
 struct run {
-	struct pool pool;
-	struct entry *entries; /* those with a symbol, sorted; in the pool */
-	size_t n;
-	struct row *rows; /* all, ascending; in the pool */
-	size_t n_rows;
-	unsigned kinds; /* that are among them */
+	const struct unindexed *events; /* borrowed */
 	int64_t to; /* everything up to this seq is in it */
 	int64_t rows_made; /* by which the tables have grown */
 };
 
-static int
-by_symbol(const void *a, const void *b)
-{
-	const struct entry *x = a, *y = b;
-	int d;
+/* ---- what was appended since ---- */
 
-	if (x->begin != y->begin)
-		return x->begin < y->begin ? -1 : 1;
-	d = text_cmp(x->symbol, y->symbol);
-	return d != 0 ? d : (x->seq > y->seq) - (x->seq < y->seq);
+struct noted {
+	struct unindexed events;
+	int64_t after; /* all that came after this seq; -1: not all */
+};
+
+void
+index_note(struct store *s, const struct event *ev)
+{
+	struct noted *noted = s->noted;
+
+	if (noted == NULL || noted->after < 0)
+		return;
+	if (unindexed_add(&noted->events, ev->seq, ev->kind, ev->symbol) != 0)
+		index_forget(s);
 }
 
-/* The next rows of the tail, sorted. */
+void
+index_forget(struct store *s)
+{
+	if (s->noted == NULL)
+		return;
+	s->noted->after = -1;
+	unindexed_clear(&s->noted->events);
+}
+
+void
+index_free(struct store *s)
+{
+	if (s->noted != NULL)
+		unindexed_fini(&s->noted->events);
+	free(s->noted);
+	s->noted = NULL;
+}
+
+/* The index has all events: from here on it is enough to note what comes. */
+static void
+begin_to_note(struct store *s)
+{
+	if (s->noted == NULL) {
+		s->noted = calloc(1, sizeof(*s->noted));
+		if (s->noted == NULL)
+			return;
+		unindexed_init(&s->noted->events, s->seed);
+	}
+	unindexed_clear(&s->noted->events);
+	s->noted->after = s->now.indexed_to;
+}
+
+/* ---- what was not noted ---- */
+
+/* Reads the next rows of the tail into `u`. */
 static int
-collect(struct store *s, struct run *run, int64_t to, struct err *e)
+collect(struct store *s, struct unindexed *u, int64_t head, int64_t *to, struct err *e)
 {
 	sqlite3_stmt *st = db_stmt(&s->db, SQL_INDEX_TAIL, e);
-	int64_t most = to - s->now.indexed_to < RUN_ROWS ? to - s->now.indexed_to : RUN_ROWS;
 	int64_t rows = 0, seq = 0;
 	int rc = -1;
 
-	run->entries = pool_array(&run->pool, (size_t)most, sizeof(*run->entries));
-	run->rows = pool_array(&run->pool, (size_t)most, sizeof(*run->rows));
-	if (run->entries == NULL || run->rows == NULL)
-		goto no_memory;
-	if (st == NULL || db_bind_int(st, ":after", s->now.indexed_to) != 0 || db_bind_int(st, ":to", to) != 0 ||
-	    db_bind_int(st, ":n", most) != 0)
+	if (st == NULL || db_bind_int(st, ":after", s->now.indexed_to) != 0 || db_bind_int(st, ":to", head) != 0 ||
+	    db_bind_int(st, ":n", UNINDEXED_MAX) != 0)
 		return db_fail(&s->db, "index: bind", e);
-	while (rows < most && (rc = db_step(&s->db, st, e)) == 1) {
-		struct entry *x = &run->entries[run->n];
+	while (rows < UNINDEXED_MAX && (rc = db_step(&s->db, st, e)) == 1) {
 		int64_t kind = sqlite3_column_int64(st, 1);
-		struct text symbol = db_column_text(st, 2);
 
 		rows++;
 		seq = sqlite3_column_int64(st, 0);
 		/* What no writer made: one in the index that makes no sense would have it made anew for ever. */
 		if (kind < 0 || kind >= KIND__MAX)
 			continue;
-		run->rows[run->n_rows++] = (struct row){ seq, (enum kind)kind };
-		run->kinds |= KIND_BIT(kind);
-		/* What is there was not removed: a bad row of the index had retention take what is newer. */
-		if (seq <= s->now.kinds[kind].trimmed_to)
-			s->now.kinds[kind].trimmed_to = seq - 1;
-		if (symbol.p == NULL || symbol.n > SYMBOL_MAX || bundle_kind(symbol) >= 0)
-			continue;
-		*x = (struct entry){ .seq = seq, .kind = (enum kind)kind };
-		x->symbol = pool_text(&run->pool, symbol);
-		if (x->symbol.p == NULL)
-			goto no_memory;
-		x->begin = text_begin(x->symbol);
-		run->n++;
+		if (unindexed_add(u, seq, (enum kind)kind, db_column_text(st, 2)) != 0) {
+			sqlite3_reset(st);
+			err_set(e, ERR_MEMORY, "index: out of memory");
+			return -1;
+		}
 	}
 	if (rc < 0)
 		return -1;
 	sqlite3_reset(st);
-	run->to = rows == RUN_ROWS ? seq : to;
-	qsort(run->entries, run->n, sizeof(*run->entries), by_symbol);
+	*to = rows == UNINDEXED_MAX ? seq : head;
 	return 0;
-no_memory:
-	if (st != NULL)
-		sqlite3_reset(st);
-	err_set(e, ERR_MEMORY, "index: out of memory");
-	return -1;
 }
+
+/* ---- the bundles ---- */
 
 /* 1: the symbol has an open bundle; 0: *b is empty; -1. */
 static int
@@ -175,22 +177,40 @@ add_place(
 	return 0;
 }
 
-/* All of one symbol: entries[from] and those behind it. Returns where the next symbol begins, or 0 when it failed. */
-static size_t
-add_symbol(struct store *s, struct run *run, size_t from, struct err *e)
+/* All of one symbol. */
+static int
+add_symbol(struct store *s, struct run *run, const struct unplaced_symbol *x, struct err *e)
 {
-	struct text symbol = run->entries[from].symbol;
+	struct text symbol = x->group.symbol;
 	struct bundle b;
 	int had = load_open(s, symbol, &b, e);
-	size_t i = from;
 
 	if (had < 0)
-		return 0;
+		return -1;
 	run->rows_made += had == 0;
-	for (; i < run->n && text_eq(run->entries[i].symbol, symbol); i++)
-		if (add_place(s, run, symbol, &b, run->entries[i].seq, run->entries[i].kind, e) != 0)
-			return 0;
-	return put_open(s, symbol, &b, e) != 0 ? 0 : i;
+	for (unsigned i = x->first, n = 0; n < x->n; n++, i = run->events->events[i].next)
+		if (add_place(s, run, symbol, &b, run->events->events[i].seq, run->events->events[i].kind, e) != 0)
+			return -1;
+	return put_open(s, symbol, &b, e);
+}
+
+static int
+add_symbols(struct store *s, struct run *run, struct err *e)
+{
+	struct group **sorted = groups_sorted(&run->events->symbols);
+	int rc = 0;
+
+	if (sorted == NULL) {
+		err_set(e, ERR_MEMORY, "index: out of memory");
+		return -1;
+	}
+	for (size_t i = 0; rc == 0 && i < run->events->symbols.n; i++) {
+		const struct unplaced_symbol *x = (const struct unplaced_symbol *)sorted[i];
+
+		rc = x->n == 0 ? 0 : add_symbol(s, run, x, e);
+	}
+	free(sorted);
+	return rc;
 }
 
 /* All of one kind. */
@@ -204,9 +224,17 @@ add_kind(struct store *s, struct run *run, enum kind kind, struct err *e)
 	if (had < 0)
 		return -1;
 	run->rows_made += had == 0;
-	for (size_t i = 0; i < run->n_rows; i++)
-		if (run->rows[i].kind == kind && add_place(s, run, name, &b, run->rows[i].seq, kind, e) != 0)
+	for (unsigned i = 0; i < run->events->n; i++) {
+		const struct unplaced *x = &run->events->events[i];
+
+		if (x->kind != kind)
+			continue;
+		/* What is there was not removed: a bad row of the index had retention take what is newer. */
+		if (x->seq <= s->now.kinds[kind].trimmed_to)
+			s->now.kinds[kind].trimmed_to = x->seq - 1;
+		if (add_place(s, run, name, &b, x->seq, kind, e) != 0)
 			return -1;
+	}
 	return put_open(s, name, &b, e);
 }
 
@@ -222,25 +250,34 @@ sweep_owed(struct store *s, int64_t rows_made, struct err *e)
 	return sweep_index(s, rows, e);
 }
 
-/* One run, up to `to` or as far as fits. */
 static int
-follow_once(struct store *s, int64_t to, struct err *e)
+put_run(struct store *s, struct run *run, struct err *e)
 {
-	struct run run = { .n = 0 };
+	int rc = add_symbols(s, run, e);
+
+	for (int kind = 0; rc == 0 && kind < KIND__MAX; kind++)
+		if ((run->events->kinds & KIND_BIT(kind)) != 0)
+			rc = add_kind(s, run, (enum kind)kind, e);
+	if (rc == 0)
+		rc = sweep_owed(s, run->rows_made, e);
+	if (rc == 0)
+		s->now.indexed_to = run->to;
+	return rc;
+}
+
+/* Reads the log, up to `head` or as far as fits. */
+static int
+follow_log(struct store *s, int64_t head, struct err *e)
+{
+	struct unindexed u;
+	struct run run = { .events = &u };
 	int rc;
 
-	pool_init(&run.pool, RUN_BYTES);
-	rc = collect(s, &run, to, e);
-	for (size_t i = 0; rc == 0 && i < run.n;)
-		rc = (i = add_symbol(s, &run, i, e)) == 0 ? -1 : 0;
-	for (int kind = 0; rc == 0 && kind < KIND__MAX; kind++)
-		if ((run.kinds & KIND_BIT(kind)) != 0)
-			rc = add_kind(s, &run, (enum kind)kind, e);
+	unindexed_init(&u, s->seed);
+	rc = collect(s, &u, head, &run.to, e);
 	if (rc == 0)
-		rc = sweep_owed(s, run.rows_made, e);
-	if (rc == 0)
-		s->now.indexed_to = run.to;
-	pool_fini(&run.pool);
+		rc = put_run(s, &run, e);
+	unindexed_fini(&u);
 	return rc;
 }
 
@@ -256,8 +293,17 @@ int
 index_follow(struct store *s, struct err *e)
 {
 	int64_t head = s->now.next_seq - 1;
+	int rc;
 
-	return s->now.indexed_to < head ? follow_once(s, head, e) : 0;
+	if (s->now.indexed_to == head)
+		return 0;
+	if (s->noted != NULL && s->noted->after == s->now.indexed_to)
+		rc = put_run(s, &(struct run){ .events = &s->noted->events, .to = head }, e);
+	else
+		rc = follow_log(s, head, e);
+	if (rc == 0 && s->now.indexed_to == head)
+		begin_to_note(s);
+	return rc;
 }
 
 int

@@ -8,11 +8,20 @@
 #include "base/text.h"
 
 struct bundle;
+struct event;
 struct store;
 
 /*
- * Indexes the next 65,536 rows of the tail, which is all of it but after index_renew(), inside the open transaction. The log row tells readers how
- * far at its commit.
+ * Notes an event that has just been appended to the open batch, so that it needs not be read back when the index follows. Never fails: what cannot be kept is read.
+ */
+void index_note(struct store *s, const struct event *ev);
+
+void index_forget(struct store *s); /* something was rolled back: what was noted counts no longer */
+void index_free(struct store *s);
+
+/*
+ * Indexes what was noted since it last did, or, if that is not all, the next 65,536 rows of the tail, which is all of it but after index_renew(), inside the open
+ * transaction. The log row tells readers how far at its commit.
  */
 int index_follow(struct store *s, struct err *e);
 

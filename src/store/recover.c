@@ -23,6 +23,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/index.h"
 #include "store/lay.h"
 #include "store/sweep.h"
 #include "store/tallies.h"
@@ -402,6 +403,7 @@ open_once(struct store *s, struct left *left, struct err *e)
 
 	memset(&s->now, 0, sizeof(s->now));
 	tallies_forget(s);
+	index_forget(s);
 	if (db_open(&s->db, s->path, DB_WRITER, e) != 0)
 		return foreign(s, e);
 	sqlite3_wal_hook(s->db.conn, count_wal, s);
@@ -542,6 +544,7 @@ recover_release(struct store *s)
 	db_close(&s->db);
 	duplicates_free(s->duplicates);
 	tallies_free(s);
+	index_free(s);
 	buf_fini(&s->body);
 	buf_fini(&s->news);
 	if (s->lock_fd >= 0)

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/pool.h"
 #include "store/bundle.h"
+#include "store/groups.h"
 #include "store/index.h"
 #include "store/sweep.h"
 #include "store/tallies.h"
@@ -20,18 +20,17 @@
 #define RUN_CALM 1000
 #define RUN_LOADED 20000
 #define ALL_KINDS (-1)
+#define GONE_BYTES (16u << 20) /* symbols of a run */
 
+/* Of a symbol: what goes. */
 struct gone {
-	uint64_t begin; /* of the symbol, see text_begin(): decides most comparisons */
-	struct text symbol;
-	int64_t seq;
-	int kind;
-	bool duplicate;
+	struct group group;
+	int64_t n[4]; /* patterns, indicators, alerts, all; of the first three no duplicates */
 };
 
 struct run {
-	struct pool pool;
-	struct gone *gone; /* in the pool */
+	struct groups gone; /* of struct gone */
+	int64_t *seqs; /* ascending */
 	int n, max;
 	int64_t bytes;
 	bool behind; /* ended where index or tallies do */
@@ -226,11 +225,27 @@ retain_due(struct store *s, bool calm)
 	return false;
 }
 
+/* Counts what goes of the symbol of the row at which `st` stands. 0; -1: no memory, nothing was counted. */
+static int
+take_symbol(struct run *run, sqlite3_stmt *st, int64_t kind)
+{
+	struct text symbol = db_column_text(st, 2);
+	struct gone *g;
+
+	if (symbol.p == NULL)
+		return 0;
+	if ((g = groups_at(&run->gone, symbol)) == NULL)
+		return -1;
+	g->n[3]++;
+	if (kind <= KIND_ALERT && sqlite3_column_int64(st, 3) == 0)
+		g->n[kind]++;
+	return 0;
+}
+
 /* Takes the event at which `st` stands into the run. 1; 0: the run ends before it; -1. */
 static int
 take(struct store *s, sqlite3_stmt *st, const struct excess *x, struct run *run, struct err *e)
 {
-	struct gone *g = &run->gone[run->n];
 	int64_t seq = sqlite3_column_int64(st, 0), bytes;
 	int64_t kind = sqlite3_column_int64(st, 1);
 
@@ -244,20 +259,15 @@ take(struct store *s, sqlite3_stmt *st, const struct excess *x, struct run *run,
 		err_set(e, ERR_CORRUPT, "retention: an event of kind %" PRId64, kind);
 		return -1;
 	}
-	*g = (struct gone){ .seq = seq,
-		.kind = (int)kind,
-		.symbol = db_column_text(st, 2),
-		.duplicate = sqlite3_column_int64(st, 3) != 0 };
-	if (g->symbol.p != NULL && (g->symbol = pool_text(&run->pool, g->symbol)).p == NULL) {
+	if (take_symbol(run, st, kind) != 0) {
 		if (run->n > 0)
 			return 0;
 		/* Not that there is none: nothing is damaged. */
 		err_set(e, ERR_MEMORY, "retention: out of memory");
 		return -1;
 	}
-	g->begin = text_begin(g->symbol);
 	bytes = sqlite3_column_bytes(st, 5);
-	run->n++;
+	run->seqs[run->n++] = seq;
 	run->bytes += bytes;
 	s->now.kinds[kind].events--;
 	s->now.kinds[kind].bytes -= bytes;
@@ -318,7 +328,7 @@ delete_events(struct store *s, int scope, const struct run *run, struct err *e)
 	for (int i = scope == ALL_KINDS ? run->n - 1 : 0; i < run->n; i++) {
 		sqlite3_stmt *st = db_stmt(&s->db, scope == ALL_KINDS ? SQL_EVENTS_DELETE : SQL_EVENT_DELETE, e);
 
-		if (st == NULL || db_bind_int(st, scope == ALL_KINDS ? ":to" : ":seq", run->gone[i].seq) != 0)
+		if (st == NULL || db_bind_int(st, scope == ALL_KINDS ? ":to" : ":seq", run->seqs[i]) != 0)
 			return db_fail(&s->db, "retention: bind", e);
 		if (db_step(&s->db, st, e) != 0)
 			return -1;
@@ -326,15 +336,15 @@ delete_events(struct store *s, int scope, const struct run *run, struct err *e)
 	return 0;
 }
 
-/* n: patterns, indicators, alerts, all. */
 static int
-subtract(struct store *s, struct text symbol, const int64_t n[4], struct err *e)
+subtract(struct store *s, const struct gone *g, struct err *e)
 {
+	struct text symbol = g->group.symbol;
 	sqlite3_stmt *st = db_stmt(&s->db, SQL_SYMBOL_SUBTRACT, e);
 	int bad = st == NULL;
 
 	for (int i = 0; !bad && i < 4; i++)
-		bad = sqlite3_bind_int64(st, i + 1, n[i]) != SQLITE_OK;
+		bad = sqlite3_bind_int64(st, i + 1, g->n[i]) != SQLITE_OK;
 	if (bad || sqlite3_bind_text64(st, 5, symbol.p, symbol.n, SQLITE_STATIC, SQLITE_UTF8) != SQLITE_OK)
 		return db_fail(&s->db, "retention: bind", e);
 	if (db_step(&s->db, st, e) != 0)
@@ -347,37 +357,21 @@ subtract(struct store *s, struct text symbol, const int64_t n[4], struct err *e)
 	return db_step(&s->db, st, e);
 }
 
-/* In which order symbols come does not matter, if only those of one lie together. */
-static int
-by_symbol(const void *a, const void *b)
-{
-	const struct gone *x = a, *y = b;
-
-	return x->begin != y->begin ? (x->begin < y->begin ? -1 : 1) : text_cmp(x->symbol, y->symbol);
-}
-
+/* In the order of the symbols: they lie beside each other in the table. */
 static int
 forget(struct store *s, struct run *run, struct err *e)
 {
-	int64_t n[4] = { 0 };
+	struct group **sorted = groups_sorted(&run->gone);
+	int rc = 0;
 
-	qsort(run->gone, (size_t)run->n, sizeof(*run->gone), by_symbol);
-	for (int i = 0; i < run->n; i++) {
-		const struct gone *g = &run->gone[i], *next = i + 1 < run->n ? g + 1 : NULL;
-		bool last = next == NULL || !text_eq(next->symbol, g->symbol);
-
-		if (g->symbol.p == NULL)
-			continue;
-		n[3]++;
-		if (!g->duplicate && g->kind <= KIND_ALERT)
-			n[g->kind]++;
-		if (!last)
-			continue;
-		if (subtract(s, g->symbol, n, e) != 0)
-			return -1;
-		n[0] = n[1] = n[2] = n[3] = 0;
+	if (sorted == NULL) {
+		err_set(e, ERR_MEMORY, "retention: out of memory");
+		return -1;
 	}
-	return 0;
+	for (size_t i = 0; rc == 0 && i < run->gone.n; i++)
+		rc = subtract(s, (const struct gone *)sorted[i], e);
+	free(sorted);
+	return rc;
 }
 
 /*
@@ -411,9 +405,9 @@ trim_scope(struct store *s, int scope, bool calm, struct err *e)
 	struct run run = { .max = calm ? RUN_CALM : RUN_LOADED };
 	int rc = -1;
 
-	pool_init(&run.pool, 16u << 20);
-	run.gone = pool_array(&run.pool, (size_t)run.max, sizeof(*run.gone));
-	if (run.gone == NULL)
+	groups_init(&run.gone, sizeof(struct gone), GONE_BYTES, s->seed);
+	run.seqs = calloc((size_t)run.max, sizeof(*run.seqs));
+	if (run.seqs == NULL)
 		err_set(e, ERR_MEMORY, "retention: out of memory");
 	else
 		rc = collect(s, scope, &run, e);
@@ -424,7 +418,8 @@ trim_scope(struct store *s, int scope, bool calm, struct err *e)
 		rc = delete_events(s, scope, &run, e) != 0 || forget(s, &run, e) != 0 ? -1 : 0;
 	if (rc == 0 && run.n == 0 && !run.behind && (excess_of(s, scope).events > 0 || excess_of(s, scope).bytes > 0))
 		rc = missing(s, scope, e);
-	pool_fini(&run.pool);
+	groups_fini(&run.gone);
+	free(run.seqs);
 	return rc;
 }
 

@@ -61,6 +61,7 @@ struct store {
 	struct bell *bell; /* owned; NULL: none wanted */
 	struct duplicates *duplicates; /* owned */
 	struct tally *seen; /* owned by tallies.c; NULL until everything was counted once */
+	struct noted *noted; /* owned by index.c; NULL until everything was indexed once */
 	struct buf body;
 	struct buf news; /* the open batch's rows, as they go along with the ring; failed: they are too many */
 

@@ -151,6 +151,168 @@ test_rolled_back(void **state)
 	log_close(s);
 }
 
+/* ---- what was noted as it was appended, and what is read from the log ---- */
+
+/* Whether the index has the places of what is newer than `after` from the log, in which all of them are spoilt, or has noted them before. */
+static bool
+follows_the_log(struct store *s, int64_t after)
+{
+	char sql[100];
+	int64_t lies;
+
+	snprintf(sql, sizeof(sql), "UPDATE events SET symbol = 'LIE' WHERE seq > %lld", (long long)after);
+	assert_true(log_spoil(sql) > 0);
+	log_tend(s, true);
+	assert_int_equal(lag(s), 0);
+	log_places(NULL);
+	snprintf(sql, sizeof(sql), "SELECT count(*) FROM model.places WHERE symbol = 'LIE' AND seq > %lld",
+	    (long long)after);
+	lies = log_number(sql);
+	snprintf(sql, sizeof(sql), "SELECT count(*) FROM main.events WHERE seq > %lld", (long long)after);
+	assert_true(lies == 0 || lies == log_number(sql));
+	return lies > 0;
+}
+
+static bool
+follows_the_log_next(struct store *s, int64_t *n)
+{
+	int64_t after = s->now.next_seq - 1;
+
+	append_many(s, n, 30);
+	log_commit(s);
+	return follows_the_log(s, after);
+}
+
+static void
+test_noted(void **state)
+{
+	struct store *s = log_open();
+	struct err e;
+	int64_t n = 0, after;
+
+	(void)state;
+	/* Of a new log as of an old one it reads what is there first, and from then on notes what comes. */
+	for (int i = 0; i < 2; i++) {
+		assert_true(follows_the_log_next(s, &n));
+		assert_false(follows_the_log_next(s, &n));
+		assert_false(follows_the_log_next(s, &n));
+		log_close(s);
+		s = log_open();
+	}
+	assert_true(follows_the_log_next(s, &n));
+	/* After a rollback it does not know what of it is true: in the middle of what it noted, and of a batch that only was tried. */
+	after = s->now.next_seq - 1;
+	append_many(s, &n, 10);
+	log_commit(s);
+	append_many(s, &n, 10);
+	store_rollback(s);
+	append_many(s, &n, 10);
+	log_commit(s);
+	assert_true(follows_the_log(s, after));
+	assert_false(follows_the_log_next(s, &n));
+	append_many(s, &n, 10);
+	store_rollback(s);
+	assert_true(follows_the_log_next(s, &n));
+	assert_false(follows_the_log_next(s, &n));
+	/* One that is made anew is made from the log. */
+	append_many(s, &n, 10);
+	log_commit(s);
+	assert_int_equal(index_renew(s, &e), 0);
+	assert_true(follows_the_log(s, 0));
+	assert_false(follows_the_log_next(s, &n));
+	log_close(s);
+}
+
+/* What is noted is bounded: of a batch that is larger so much as always is read at a time. */
+static void
+test_noted_too_many(void **state)
+{
+	struct store *s = log_open();
+	int64_t n = 0;
+
+	(void)state;
+	append_many(s, &n, 10);
+	log_commit(s);
+	log_tend(s, true);
+	s->lease_seqs = 4 * 65536;
+	append_many(s, &n, 70000);
+	log_commit(s);
+	assert_int_equal(lag(s), 70000 - 65536);
+	log_tend(s, true);
+	assert_int_equal(lag(s), 0);
+	log_check();
+	assert_int_equal(log_places(NULL), 2 * 70010);
+	assert_false(follows_the_log_next(s, &n));
+	log_close(s);
+}
+
+/* Keeps what the index has as model.stood. */
+static void
+keep_places(void)
+{
+	char path[100];
+	sqlite3 *conn;
+
+	log_places(NULL);
+	snprintf(path, sizeof(path), "%s/model.db", log_dir);
+	assert_int_equal(sqlite3_open(path, &conn), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_exec(conn, "DROP TABLE IF EXISTS stood; CREATE TABLE stood AS SELECT symbol, kind, seq FROM places",
+		NULL, NULL, NULL),
+	    SQLITE_OK);
+	sqlite3_close(conn);
+}
+
+/* The index as it stands is what is made of the log. */
+static void
+check_against_new(struct store *s)
+{
+	struct err e;
+
+	log_tend(s, true);
+	log_check();
+	keep_places();
+	assert_int_equal(index_renew(s, &e), 0);
+	log_tend(s, true);
+	log_places(NULL);
+	assert_log("SELECT count(*) FROM (SELECT * FROM model.stood EXCEPT SELECT symbol, kind, seq FROM model.places)"
+		   " WHERE seq IN (SELECT seq FROM main.events)",
+	    "0");
+	assert_log(
+	    "SELECT count(*) FROM (SELECT symbol, kind, seq FROM model.places EXCEPT SELECT * FROM model.stood)", "0");
+	assert_log("SELECT count(*) > 500 FROM model.places", "1");
+}
+
+static void
+test_noted_random(void **state)
+{
+	struct store_opts opts = { .total = { .events = 900 }, .kind[KIND_ALERT] = { .events = 20 } };
+	uint64_t seed = 11;
+	int64_t at_us = clock_real_us() - 3600 * 1000000LL;
+	struct store *s = log_open_with(opts);
+
+	(void)state;
+	for (int i = 0; i < 120; i++) {
+		log_random(s, &seed, &at_us, 10 + i * 7 % 50);
+		if (i % 9 == 4)
+			store_rollback(s);
+		else
+			log_commit(s);
+		if (i % 5 != 0)
+			s->indexed_us = clock_mono_us();
+		log_due(s);
+		log_tend(s, i % 5 == 0);
+		if (i % 30 == 17) {
+			log_close(s);
+			s = log_open_with(opts);
+		}
+		if (i % 40 == 39)
+			check_against_new(s);
+	}
+	log_close(s);
+	log_check();
+}
+
 static void
 load_till_killed(int ready)
 {
@@ -380,6 +542,9 @@ main(void)
 		cmocka_unit_test(test_due),
 		cmocka_unit_test_setup_teardown(test_large_batch, log_setup, log_teardown),
 		cmocka_unit_test_setup_teardown(test_rolled_back, log_setup, log_teardown),
+		cmocka_unit_test_setup_teardown(test_noted, log_setup, log_teardown),
+		cmocka_unit_test_setup_teardown(test_noted_too_many, log_setup, log_teardown),
+		cmocka_unit_test_setup_teardown(test_noted_random, log_setup, log_teardown),
 		cmocka_unit_test_setup_teardown(test_killed, log_setup, log_teardown),
 		cmocka_unit_test_setup_teardown(test_unknown_kind, log_setup, log_teardown),
 		cmocka_unit_test_setup_teardown(test_long_symbol, log_setup, log_teardown),
