@@ -52,27 +52,27 @@ SELECT seq, kind, symbol, name, timeframe, duplicate_of, received_us, confidence
 WHERE seq > :after
 ORDER BY seq DESC LIMIT :n;
 
--- What wanted.c is to SQLite: its one visible column, and where the pointer is given. Never run: readers' connections have this table.
+-- The seqs that a list gives (list.c), and where their pointer comes in (given.h). Never run: readers' connections have this table.
 -- name: wanted_table
-CREATE TABLE wanted (seq INTEGER, source HIDDEN);
+CREATE TABLE wanted (given HIDDEN, seq INTEGER);
 
 -- The rows of a list, in the order in which C gives their seqs; a seq without row is passed over. Without text: enough to filter on.
 -- Columns in the order of read.c.
 -- name: list_columns
-SELECT kind, symbol, name, timeframe, confidence, value, severity, component, events.source, channel,
+SELECT kind, symbol, name, timeframe, confidence, value, severity, component, source, channel,
     time_ms, time_source, received_us, gap_from_us, duplicate_of, events.seq
-FROM wanted CROSS JOIN events ON events.seq = wanted.seq WHERE wanted.source = :wanted;
+FROM wanted CROSS JOIN events ON events.seq = wanted.seq WHERE wanted.given = :given;
 
 -- The same with the text, for those who want nearly every event they look at: one way through the table instead of two.
 -- name: list_whole
-SELECT kind, symbol, name, timeframe, confidence, value, severity, component, events.source, channel,
+SELECT kind, symbol, name, timeframe, confidence, value, severity, component, source, channel,
     time_ms, time_source, received_us, gap_from_us, duplicate_of, events.seq, body
-FROM wanted CROSS JOIN events ON events.seq = wanted.seq WHERE wanted.source = :wanted;
+FROM wanted CROSS JOIN events ON events.seq = wanted.seq WHERE wanted.given = :given;
 
 -- Of these, what an answer needs of an event that nobody picks by more than kind, symbol and time.
 -- name: list_brief
 SELECT kind, symbol, time_ms, received_us, gap_from_us, duplicate_of, events.seq, body
-FROM wanted CROSS JOIN events ON events.seq = wanted.seq WHERE wanted.source = :wanted;
+FROM wanted CROSS JOIN events ON events.seq = wanted.seq WHERE wanted.given = :given;
 
 -- One event.
 -- name: event_whole

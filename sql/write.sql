@@ -9,14 +9,22 @@ COMMIT;
 -- name: rollback
 ROLLBACK;
 
--- ---- append.c ----
+-- ---- insert.c ----
 
--- name: event_insert
--- append.c binds these by position, in this order: it is the one statement that is run for every event.
+-- name: new_events_table
+-- The rows of a batch (given.h). Never run: the writer's connection has this table.
+CREATE TABLE new_events (given HIDDEN, seq INTEGER, kind INTEGER, symbol TEXT, name TEXT, timeframe TEXT, confidence REAL,
+    value REAL, severity INTEGER, component TEXT, source TEXT, channel TEXT, time_ms INTEGER, time_source INTEGER,
+    received_us INTEGER, gap_from_us INTEGER, duplicate_of INTEGER, body TEXT);
+
+-- name: events_insert
 INSERT INTO events (seq, kind, symbol, name, timeframe, confidence, value, severity, component, source, channel,
     time_ms, time_source, received_us, gap_from_us, duplicate_of, body)
-VALUES (:seq, :kind, :symbol, :name, :timeframe, :confidence, :value, :severity, :component, :source, :channel,
-    :time_ms, :time_source, :received_us, :gap_from_us, :duplicate_of, :body);
+SELECT seq, kind, symbol, name, timeframe, confidence, value, severity, component, source, channel,
+    time_ms, time_source, received_us, gap_from_us, duplicate_of, body
+FROM new_events WHERE given = :given;
+
+-- ---- append.c ----
 
 -- name: timeline_insert
 INSERT INTO timeline (received_us, seq) VALUES (:received_us, :seq);
@@ -170,19 +178,32 @@ SELECT symbol, first, last, events FROM clusters;
 SELECT seq, kind, symbol, name, timeframe, confidence, received_us, duplicate_of FROM events
 WHERE seq > :after AND seq <= :to ORDER BY seq;
 
--- name: symbol_add
+-- What is written at once (given.h), in the order of its key. Never run: the writer's connection has these tables.
+-- name: new_symbols_table
+CREATE TABLE new_symbols (given HIDDEN, symbol TEXT, patterns INTEGER, indicators INTEGER, alerts INTEGER, held INTEGER,
+    last_seq INTEGER, last_received_us INTEGER);
+
+-- name: new_latest_table
+CREATE TABLE new_latest (given HIDDEN, symbol TEXT, kind INTEGER, name TEXT, timeframe TEXT, seq INTEGER);
+
+-- name: new_rollups_table
+CREATE TABLE new_rollups (given HIDDEN, span INTEGER, start_s INTEGER, kind INTEGER, facet INTEGER, key TEXT, n INTEGER);
+
+-- name: symbols_add
 INSERT INTO symbols (symbol, patterns, indicators, alerts, held, last_seq, last_received_us)
-VALUES (:symbol, :patterns, :indicators, :alerts, :held, :last_seq, :last_received_us)
+SELECT symbol, patterns, indicators, alerts, held, last_seq, last_received_us FROM new_symbols WHERE given = :given
 ON CONFLICT (symbol) DO UPDATE SET patterns = patterns + excluded.patterns, indicators = indicators + excluded.indicators,
     alerts = alerts + excluded.alerts, held = held + excluded.held, last_seq = max(last_seq, excluded.last_seq),
     last_received_us = max(last_received_us, excluded.last_received_us);
 
 -- name: latest_put
--- Bound by position. REPLACE, for it finds its place once where ON CONFLICT does twice.
-REPLACE INTO latest (symbol, kind, name, timeframe, seq) VALUES (:symbol, :kind, :name, :timeframe, :seq);
+-- REPLACE, for it finds its place once where ON CONFLICT does twice.
+REPLACE INTO latest (symbol, kind, name, timeframe, seq)
+SELECT symbol, kind, name, timeframe, seq FROM new_latest WHERE given = :given;
 
--- name: rollup_add
-INSERT INTO rollups (span, start_s, kind, facet, key, n) VALUES (:span, :start_s, :kind, :facet, :key, :n)
+-- name: rollups_add
+INSERT INTO rollups (span, start_s, kind, facet, key, n)
+SELECT span, start_s, kind, facet, key, n FROM new_rollups WHERE given = :given
 ON CONFLICT (span, start_s, kind, facet, key) DO UPDATE SET n = n + excluded.n;
 
 -- name: rollups_trim

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "store/index.h"
+#include "store/insert.h"
 #include "store/news.h"
 #include "store/tallies.h"
 #include "store/writer.h"
@@ -21,6 +22,9 @@
 #define RAISE_MAX_US 60000000LL /* how far a receive time is raised so that it never runs backwards */
 #define MARK_EVENTS 256
 #define MARK_US 1000000LL
+#define NEWS_AT_ONCE \
+	(256u << 10) /* bytes of rows that are written at once: some 500 events, and they stay in the CPU's cache */
+#define NEWS_KEPT (4 * NEWS_AT_ONCE) /* memory */
 
 /* ---- transactions ---- */
 
@@ -46,6 +50,7 @@ writer_begin(struct store *s, struct err *e)
 		return writer_failed(s, &why);
 	}
 	s->in_batch = true;
+	s->news_whole = true;
 	return 0;
 }
 
@@ -132,43 +137,29 @@ open_batch(struct store *s, struct err *e)
 	return writer_begin(s, e);
 }
 
-static int
-bind_text(sqlite3_stmt *st, int at, struct text t)
+int
+writer_flush(struct store *s, struct err *e)
 {
-	if (t.p == NULL)
-		return sqlite3_bind_null(st, at);
-	return sqlite3_bind_text64(st, at, t.p, t.n, SQLITE_STATIC, SQLITE_UTF8);
+	if (s->news.len == 0)
+		return 0;
+	if (insert_rows(&s->db, buf_text(&s->news), e) != 0)
+		return -1;
+	/* They will not be there for the ring. */
+	buf_shrink(&s->news, NEWS_KEPT);
+	s->news_whole = false;
+	return 0;
 }
 
-/* By position, in the order of the columns: looking 17 names up would cost as much as the row. All of them, so nothing has to be cleared before. */
+/* The row waits for the others of the batch, as far as memory goes. */
 static int
 insert(struct store *s, const struct event *ev, struct err *e)
 {
-	sqlite3_stmt *st = db_stmt_again(&s->db, SQL_EVENT_INSERT, e);
-	int bad, at = 0;
-
-	if (st == NULL)
+	news_add(&s->news, ev, buf_text(&s->body));
+	if (s->news.failed) {
+		err_set(e, ERR_MEMORY, "append: no memory for the rows of a batch");
 		return -1;
-	bad = sqlite3_bind_int64(st, ++at, ev->seq);
-	bad |= sqlite3_bind_int(st, ++at, (int)ev->kind);
-	bad |= bind_text(st, ++at, ev->symbol);
-	bad |= bind_text(st, ++at, ev->name);
-	bad |= bind_text(st, ++at, ev->timeframe);
-	bad |= sqlite3_bind_double(st, ++at, ev->confidence);
-	bad |= sqlite3_bind_double(st, ++at, ev->value);
-	bad |= sqlite3_bind_int(st, ++at, (int)ev->severity);
-	bad |= bind_text(st, ++at, ev->component);
-	bad |= bind_text(st, ++at, ev->source);
-	bad |= bind_text(st, ++at, ev->channel);
-	bad |= sqlite3_bind_int64(st, ++at, ev->time_ms);
-	bad |= sqlite3_bind_int(st, ++at, (int)ev->time_source);
-	bad |= sqlite3_bind_int64(st, ++at, ev->received_us);
-	bad |= sqlite3_bind_int64(st, ++at, ev->gap_from_us);
-	bad |= sqlite3_bind_int64(st, ++at, ev->duplicate_of);
-	bad |= bind_text(st, ++at, buf_text(&s->body));
-	if (bad != SQLITE_OK)
-		return db_fail(&s->db, "append: bind", e);
-	return db_step(&s->db, st, e);
+	}
+	return s->news.len < NEWS_AT_ONCE ? 0 : writer_flush(s, e);
 }
 
 /* A row of the timeline, now and then: only where time moved on, so that none before it was received at its time. */
@@ -241,8 +232,6 @@ store_append(struct store *s, struct event *ev, enum store_verdict *verdict, str
 	    mark_time(s, ev, &why) != 0 || insert(s, ev, &why) != 0)
 		goto fail;
 	count(s, ev);
-	if (s->bell != NULL)
-		news_add(&s->news, ev, buf_text(&s->body));
 	tallies_see(s, ev);
 	index_note(s, ev);
 	if (verdict != NULL)
@@ -354,12 +343,11 @@ store_commit(struct store *s, int64_t committed_us, struct err *e)
 		return -1;
 	}
 	s->now.committed_us = committed_us;
+	if (s->news.len > 0 && insert_rows(&s->db, buf_text(&s->news), &why) != 0)
+		goto fail;
 	/* What a batch of any size leaves behind is no more than readers look through. */
-	if (s->now.next_seq - 1 - s->now.indexed_to > INDEX_LAG_MAX && index_follow(s, &why) != 0) {
-		if (e != NULL)
-			*e = why;
-		return writer_failed(s, &why);
-	}
+	if (s->now.next_seq - 1 - s->now.indexed_to > INDEX_LAG_MAX && index_follow(s, &why) != 0)
+		goto fail;
 	if (writer_end(s, e) != 0)
 		return -1;
 	s->lease_seqs = LEASE_SEQS;
@@ -368,10 +356,15 @@ store_commit(struct store *s, int64_t committed_us, struct err *e)
 		memcpy(ring.epoch, s->epoch, sizeof(s->epoch));
 		ring.head = s->now.next_seq - 1;
 		ring.committed_us = clock_mono_us();
-		bell_ring(s->bell, &ring, s->news.failed ? TEXT_NONE : buf_text(&s->news));
-		buf_clear(&s->news);
+		bell_ring(
+		    s->bell, &ring, s->news_whole && s->news.len <= NEWS_BYTES_MAX ? buf_text(&s->news) : TEXT_NONE);
 	}
+	buf_shrink(&s->news, NEWS_KEPT);
 	return 0;
+fail:
+	if (e != NULL)
+		*e = why;
+	return writer_failed(s, &why);
 }
 
 int

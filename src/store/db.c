@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 
 #include "store/mapped.h"
-#include "store/wanted.h"
 
 /* A reader's patience: a writer holds the WAL's locks for a checkpoint's end or a recovery at most. */
 #define READER_BUSY_MS 250
@@ -197,7 +196,7 @@ set_up_reader(struct db *db, struct err *e)
 	bool has;
 
 	sqlite3_busy_timeout(db->conn, READER_BUSY_MS);
-	if (wanted_register(db->conn) != SQLITE_OK)
+	if (given_register(db->conn, "wanted", sql_texts[SQL_WANTED_TABLE]) != SQLITE_OK)
 		return db_fail(db, "wanted", e);
 	mapped_install();
 	mapped_keep(db->file);
@@ -292,12 +291,6 @@ db_stmt(struct db *db, enum sql id, struct err *e)
 	return st;
 }
 
-sqlite3_stmt *
-db_stmt_again(struct db *db, enum sql id, struct err *e)
-{
-	return db->stmts[id] != NULL ? db->stmts[id] : db_stmt(db, id, e);
-}
-
 int
 db_bind_int(sqlite3_stmt *st, const char *name, int64_t v)
 {
@@ -330,6 +323,16 @@ db_bind_real(sqlite3_stmt *st, const char *name, double v)
 	return sqlite3_bind_double(st, sqlite3_bind_parameter_index(st, name), v) == SQLITE_OK ? 0 : -1;
 }
 
+/* Its text is longer than what there is to say about it. */
+static const char *
+name_of(const struct db *db, const sqlite3_stmt *st)
+{
+	for (size_t i = 0; i < SQL__MAX; i++)
+		if (db->stmts[i] == st)
+			return sql_names[i];
+	return "statement";
+}
+
 int
 db_step(struct db *db, sqlite3_stmt *st, struct err *e)
 {
@@ -340,7 +343,7 @@ db_step(struct db *db, sqlite3_stmt *st, struct err *e)
 	rc = sqlite3_step(st);
 	if (mapped_leave(&mapped)) {
 		sqlite3_reset(st);
-		return unreadable(db, sqlite3_sql(st), e);
+		return unreadable(db, name_of(db, st), e);
 	}
 	switch (rc) {
 	case SQLITE_ROW:
@@ -349,7 +352,7 @@ db_step(struct db *db, sqlite3_stmt *st, struct err *e)
 		sqlite3_reset(st);
 		return 0;
 	default:
-		db_fail(db, sqlite3_sql(st), e);
+		db_fail(db, name_of(db, st), e);
 		sqlite3_reset(st);
 		return -1;
 	}
@@ -361,6 +364,22 @@ db_run(struct db *db, enum sql id, struct err *e)
 	sqlite3_stmt *st = db_stmt(db, id, e);
 
 	return st == NULL ? -1 : db_step(db, st, e);
+}
+
+int
+db_run_given(struct db *db, enum sql id, struct given *g, struct err *e)
+{
+	sqlite3_stmt *st = db_stmt(db, id, e);
+	int rc;
+
+	if (st == NULL)
+		return -1;
+	if (given_bind(st, g) != 0)
+		return db_fail(db, sql_names[id], e);
+	rc = db_step(db, st, e);
+	if (rc < 0 && g->failed && e != NULL)
+		*e = g->why;
+	return rc;
 }
 
 struct text

@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "store/given.h"
 #include "store/sql_gen.h"
 
 #define DB_FILE "tickgate.db" /* in paths.state_dir */
@@ -38,9 +39,6 @@ void db_close(struct db *db); /* also of one that db_open() failed on, or of zer
 /* The prepared statement, reset and with no bindings; borrowed. NULL and *e filled when it cannot be prepared. */
 sqlite3_stmt *db_stmt(struct db *db, enum sql id, struct err *e);
 
-/* The same for who steps it to its end and binds all of its parameters each time: they are left as they are. */
-sqlite3_stmt *db_stmt_again(struct db *db, enum sql id, struct err *e);
-
 /* Bindings by name (":symbol"); an unknown name is a programming error and fails. TEXT_NONE and NAN bind NULL. Text is borrowed until the reset. */
 int db_bind_int(sqlite3_stmt *st, const char *name, int64_t v);
 int db_bind_text(sqlite3_stmt *st, const char *name, struct text v);
@@ -50,6 +48,8 @@ int db_bind_real(sqlite3_stmt *st, const char *name, double v);
 /* 1: a row; 0: done, and the statement is reset; -1: error, reset, *e says which (ERR_BUSY, ERR_FULL, ERR_CORRUPT, ERR_STORE). */
 int db_step(struct db *db, sqlite3_stmt *st, struct err *e);
 int db_run(struct db *db, enum sql id, struct err *e); /* a statement without parameters or rows */
+int db_run_given(
+    struct db *db, enum sql id, struct given *g, struct err *e); /* one without rows, whose one parameter is `:given` */
 struct text db_column_text(sqlite3_stmt *st, int column); /* borrowed until the next step; TEXT_NONE for NULL */
 struct text db_column_blob(sqlite3_stmt *st, int column); /* the same */
 double db_column_real(sqlite3_stmt *st, int column); /* NAN for NULL */

@@ -129,7 +129,7 @@ move_on(struct walk *w, struct err *e)
 
 /* What the statement that fetches rows asks for: where the walk stands, and on from there until something is laid. */
 static int
-next_row(void *arg, int64_t *seq, struct err *e)
+next_row(void *arg, struct err *e)
 {
 	struct walk *w = arg;
 	int rc = 1;
@@ -138,9 +138,15 @@ next_row(void *arg, int64_t *seq, struct err *e)
 		rc = w->standing = move_on(w, e);
 	if (rc != 1 || w->is_laid)
 		return rc < 0 ? -1 : 0;
-	*seq = w->seq;
 	w->is_given = false;
 	return 1;
+}
+
+static void
+row_seq(void *arg, int column, sqlite3_context *out)
+{
+	(void)column; /* it has one */
+	sqlite3_result_int64(out, ((const struct walk *)arg)->seq);
 }
 
 static int
@@ -183,7 +189,7 @@ examine(struct walk *w, sqlite3_stmt *rows, const struct event *ev, struct err *
 static int
 walk_rows(struct walk *w, struct err *e)
 {
-	struct wanted wanted = { .next = next_row, .arg = w };
+	struct given wanted = { .next = next_row, .column = row_seq, .arg = w };
 	sqlite3_stmt *rows = rows_open(w->r, w->width, &wanted, e);
 	struct event ev;
 	int rc = rows == NULL ? -1 : 0;

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#define ABSENT UINT16_MAX /* as a length: a column that is NULL */
+#define ABSENT UINT32_MAX /* as a length: a column that is NULL */
 
 enum { SYMBOL, NAME, TIMEFRAME, CHANNEL, COMPONENT, SOURCE, TEXTS };
 
@@ -12,8 +12,8 @@ struct head {
 	int64_t seq, received_us, time_ms, gap_from_us, duplicate_of;
 	double confidence, value;
 	uint32_t body_n;
-	uint16_t n[TEXTS];
-	uint8_t kind, time_source, severity, zeros[5]; /* no byte is left as it was in memory */
+	uint32_t n[TEXTS];
+	uint8_t kind, time_source, severity, zeros[1]; /* no byte is left as it was in memory */
 };
 
 void
@@ -33,10 +33,10 @@ news_add(struct buf *news, const struct event *ev, struct text body)
 		.severity = (uint8_t)ev->severity };
 
 	/* What cannot be said here makes the whole of no use. */
-	news->failed |= body.n > NEWS_BYTES_MAX;
+	news->failed |= body.n > UINT32_MAX;
 	for (int i = 0; i < TEXTS; i++) {
 		news->failed |= texts[i].n >= ABSENT;
-		h.n[i] = texts[i].p == NULL ? ABSENT : (uint16_t)texts[i].n;
+		h.n[i] = texts[i].p == NULL ? ABSENT : (uint32_t)texts[i].n;
 	}
 	if (news->failed)
 		return;

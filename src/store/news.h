@@ -1,8 +1,8 @@
 /*
- * news - a commit's rows as bytes, which go along with the bell's ring.  Walk 1, step 5: from append.c, by bell.c; walk 3, step 1: to live/follow.c.
+ * news - a batch's rows as bytes.  Walk 1, step 4: from append.c, to insert.c, which writes them; step 5: by bell.c; walk 3, step 1: to live/follow.c.
  *
- * To read one new row from the log took each live thread a dozen system calls, and every stream's client waited for them. The bytes are one
- * machine's and one build's, as the ring is. Whoever takes them apart still believes nothing.
+ * A small commit's go along with the bell's ring: to read one new row from the log took each live thread a dozen system calls, and every stream's
+ * client waited for them. The bytes are one machine's and one build's, as the ring is. Whoever takes them apart still believes nothing.
  */
 #ifndef STORE_NEWS_H
 #define STORE_NEWS_H
@@ -10,9 +10,9 @@
 #include "base/buf.h"
 #include "event/event.h"
 
-#define NEWS_BYTES_MAX 65536 /* of one commit; a larger one is read from the log */
+#define NEWS_BYTES_MAX 65536 /* that go along with a ring; a larger commit is read from the log */
 
-/* Appends a row: its columns, and its text as it is stored. */
+/* Appends a row: its columns, and its text as it is stored. What `news` has no room for, or a text of 4 GiB, has it fail (buf.h). */
 void news_add(struct buf *news, const struct event *ev, struct text body);
 
 /*

@@ -319,28 +319,29 @@ is_known(const struct event *ev)
 }
 
 sqlite3_stmt *
-rows_open(struct reader *r, enum row_width width, struct wanted *w, struct err *e)
+rows_open(struct reader *r, enum row_width width, struct given *wanted, struct err *e)
 {
 	static const enum sql statements[] = {
 		[ROW_COLUMNS] = SQL_LIST_COLUMNS, [ROW_WHOLE] = SQL_LIST_WHOLE, [ROW_BRIEF] = SQL_LIST_BRIEF
 	};
 	sqlite3_stmt *rows = db_stmt(&r->db, statements[width], e);
 
-	if (rows == NULL || wanted_bind(rows, w) == 0)
+	if (rows == NULL || given_bind(rows, wanted) == 0)
 		return rows;
 	db_fail(&r->db, "list", e);
 	return NULL;
 }
 
 int
-rows_next(struct reader *r, sqlite3_stmt *rows, enum row_width width, struct wanted *w, struct event *ev, struct err *e)
+rows_next(
+    struct reader *r, sqlite3_stmt *rows, enum row_width width, struct given *wanted, struct event *ev, struct err *e)
 {
 	int rc;
 
 	do {
 		if ((rc = db_step(&r->db, rows, e)) != 1) {
-			if (w->failed && e != NULL)
-				*e = w->why;
+			if (wanted->failed && e != NULL)
+				*e = wanted->why;
 			return rc;
 		}
 		if (width == ROW_BRIEF)

@@ -8,8 +8,8 @@
 #include <sys/types.h>
 
 #include "store/db.h"
+#include "store/given.h"
 #include "store/read.h"
-#include "store/wanted.h"
 
 #define READ_TAIL_MAX 65536 /* rows of the log's end that one answer looks through, indexed and tallied late */
 
@@ -56,15 +56,15 @@ struct reader {
 /* Makes sure that the file which is open is the one which is there. */
 int reader_connect(struct reader *r, struct err *e);
 
-/* The statement that gives the rows of `w` (borrowed until the reset) in turn; borrowed. */
-sqlite3_stmt *rows_open(struct reader *r, enum row_width width, struct wanted *w, struct err *e);
+/* The statement that gives the rows of `wanted` (borrowed until the reset) in turn; borrowed. */
+sqlite3_stmt *rows_open(struct reader *r, enum row_width width, struct given *wanted, struct err *e);
 
 /*
  * The next row, without lead and rest; its slices live until the next one or the reset. 1: *ev filled; 0: no more, and the statement is
  * reset; -1, reset, too. Rows of kinds from the future are passed over.
  */
 int rows_next(
-    struct reader *r, sqlite3_stmt *rows, enum row_width width, struct wanted *w, struct event *ev, struct err *e);
+    struct reader *r, sqlite3_stmt *rows, enum row_width width, struct given *wanted, struct event *ev, struct err *e);
 
 /* Gives the row that rows_next() just read, with its text, to `row`; *stop is what that returned. 1, 0 (gone), -1. */
 int rows_deliver(struct reader *r, sqlite3_stmt *rows, enum row_width width, const struct event *ev, read_row_fn row,

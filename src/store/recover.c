@@ -24,6 +24,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "store/index.h"
+#include "store/insert.h"
 #include "store/lay.h"
 #include "store/sweep.h"
 #include "store/tallies.h"
@@ -406,6 +407,8 @@ open_once(struct store *s, struct left *left, struct err *e)
 	index_forget(s);
 	if (db_open(&s->db, s->path, DB_WRITER, e) != 0)
 		return foreign(s, e);
+	if (insert_register(s->db.conn) != SQLITE_OK || tallies_register(s->db.conn) != SQLITE_OK)
+		return db_fail(&s->db, "tables of what is new", e);
 	sqlite3_wal_hook(s->db.conn, count_wal, s);
 	if (stat(s->path, &file) != 0) {
 		err_sys(e, "store %s", s->path);
@@ -496,7 +499,7 @@ record_start(struct store *s, const struct store_opts *opts, const struct left *
 		return -1;
 	if (record_gap(s, opts, GAP_SUBSCRIBER_DOWN, left->committed_us, e) != 0 ||
 	    /* What a killed process had not counted yet. */
-	    tallies_follow(s, e) != 0)
+	    writer_flush(s, e) != 0 || tallies_follow(s, e) != 0)
 		return writer_failed(s, NULL);
 	return store_commit(s, clock_real_us(), e);
 }
@@ -513,7 +516,6 @@ store_open(const struct store_opts *opts, struct err *e)
 	}
 	s->lock_fd = -1;
 	s->lease_seqs = LEASE_SEQS;
-	buf_init(&s->news, NEWS_BYTES_MAX);
 	/* Any number will do if there is none; 8 bytes are never cut short. */
 	if (getrandom(&s->seed, sizeof(s->seed), 0) != (ssize_t)sizeof(s->seed))
 		s->seed = (uint64_t)clock_real_us();

@@ -298,55 +298,104 @@ by_rank(const void *a, const void *b)
 	return x->rank != y->rank ? (x->rank < y->rank ? -1 : 1) : by_key(x->cell, y->cell);
 }
 
-static int
-put_cell(struct store *s, const struct cell *x, struct err *e)
-{
-	static const enum sql statements[] = {
-		[CELL_SYMBOL] = SQL_SYMBOL_ADD, [CELL_LATEST] = SQL_LATEST_PUT, [CELL_ROLLUP] = SQL_ROLLUP_ADD
-	};
-	sqlite3_stmt *st = db_stmt(&s->db, statements[x->type], e);
-	int bad = 0;
+/* Cells of one type, in the order of their table; as given.h gives them to its statement. */
+struct cells {
+	const struct ranked *next, *end;
+	const struct cell *at;
+};
 
-	if (st == NULL)
-		return -1;
-	switch (x->type) {
-	case CELL_SYMBOL:
-		bad |= db_bind_text(st, ":symbol", x->a);
-		bad |= db_bind_int(st, ":patterns", x->n[0]);
-		bad |= db_bind_int(st, ":indicators", x->n[1]);
-		bad |= db_bind_int(st, ":alerts", x->n[2]);
-		bad |= db_bind_int(st, ":held", x->n[3]);
-		bad |= db_bind_int(st, ":last_seq", x->seq);
-		bad |= db_bind_int(st, ":last_received_us", x->received_us);
-		break;
-	case CELL_LATEST:
-		/* By position, as these are most of the cells. None of the texts is NULL. */
-		bad |= sqlite3_bind_text64(st, 1, x->a.p, x->a.n, SQLITE_STATIC, SQLITE_UTF8);
-		bad |= sqlite3_bind_int(st, 2, x->kind);
-		bad |= sqlite3_bind_text64(st, 3, x->b.p, x->b.n, SQLITE_STATIC, SQLITE_UTF8);
-		bad |= sqlite3_bind_text64(st, 4, x->c.p, x->c.n, SQLITE_STATIC, SQLITE_UTF8);
-		bad |= sqlite3_bind_int64(st, 5, x->seq);
-		break;
-	case CELL_ROLLUP:
-		bad |= db_bind_int(st, ":span", x->span);
-		bad |= db_bind_int(st, ":start_s", x->start_s);
-		bad |= db_bind_int(st, ":kind", x->kind);
-		bad |= db_bind_int(st, ":facet", x->facet);
-		bad |= db_bind_text(st, ":key", x->a);
-		bad |= db_bind_int(st, ":n", x->n[0]);
-		break;
-	}
-	if (bad != 0)
-		return db_fail(&s->db, "tallies: bind", e);
-	return db_step(&s->db, st, e);
+static int
+next_cell(void *arg, struct err *e)
+{
+	struct cells *cells = arg;
+
+	(void)e; /* it cannot fail */
+	if (cells->next == cells->end)
+		return 0;
+	cells->at = cells->next++->cell;
+	return 1;
+}
+
+/* The columns as in sql/write.sql: of new_symbols, … */
+static void
+symbol_column(void *arg, int column, sqlite3_context *out)
+{
+	const struct cell *x = ((const struct cells *)arg)->at;
+
+	if (column == 0)
+		given_text(out, x->a);
+	else if (column <= 4)
+		sqlite3_result_int64(out, x->n[column - 1]);
+	else
+		sqlite3_result_int64(out, column == 5 ? x->seq : x->received_us);
+}
+
+/* … new_latest, … */
+static void
+latest_column(void *arg, int column, sqlite3_context *out)
+{
+	const struct cell *x = ((const struct cells *)arg)->at;
+
+	if (column == 1)
+		sqlite3_result_int(out, x->kind);
+	else if (column == 4)
+		sqlite3_result_int64(out, x->seq);
+	else
+		given_text(out, column == 0 ? x->a : column == 2 ? x->b : x->c); /* none of them is NULL */
+}
+
+/* … and new_rollups. */
+static void
+rollup_column(void *arg, int column, sqlite3_context *out)
+{
+	const struct cell *x = ((const struct cells *)arg)->at;
+	const int64_t numbers[] = { x->span, x->start_s, x->kind, x->facet, 0, x->n[0] };
+
+	if (column == 4)
+		given_text(out, x->a);
+	else
+		sqlite3_result_int64(out, numbers[column]);
+}
+
+static const struct {
+	const char *name;
+	enum sql declaration, statement;
+	void (*column)(void *arg, int column, sqlite3_context *out);
+} tables[] = {
+	[CELL_SYMBOL] = { "new_symbols", SQL_NEW_SYMBOLS_TABLE, SQL_SYMBOLS_ADD, symbol_column },
+	[CELL_LATEST] = { "new_latest", SQL_NEW_LATEST_TABLE, SQL_LATEST_PUT, latest_column },
+	[CELL_ROLLUP] = { "new_rollups", SQL_NEW_ROLLUPS_TABLE, SQL_ROLLUPS_ADD, rollup_column },
+};
+
+int
+tallies_register(sqlite3 *conn)
+{
+	int rc = SQLITE_OK;
+
+	for (int type = 0; rc == SQLITE_OK && type <= CELL_ROLLUP; type++)
+		rc = given_register(conn, tables[type].name, sql_texts[tables[type].declaration]);
+	return rc;
+}
+
+/* The cells of the type of the first, which are written at once. Returns where the next type begins; NULL: failed. */
+static const struct ranked *
+put_type(struct store *s, const struct ranked *from, const struct ranked *end, struct err *e)
+{
+	const enum cell_type type = from->cell->type;
+	struct cells cells = { .next = from, .end = from };
+	struct given given = { .next = next_cell, .column = tables[type].column, .arg = &cells };
+
+	while (cells.end < end && cells.end->cell->type == type)
+		cells.end++;
+	return db_run_given(&s->db, tables[type].statement, &given, e) != 0 ? NULL : cells.end;
 }
 
 static int
 put_cells(struct store *s, struct tally *t, struct err *e)
 {
 	struct ranked *sorted = calloc(t->n + 1, sizeof(*sorted));
+	const struct ranked *at = sorted;
 	size_t n = 0;
-	int rc = 0;
 
 	if (sorted == NULL) {
 		err_set(e, ERR_MEMORY, "tallies: out of memory");
@@ -356,10 +405,10 @@ put_cells(struct store *s, struct tally *t, struct err *e)
 		for (struct cell *x = t->chains[i]; x != NULL; x = x->next)
 			sorted[n++] = (struct ranked){ rank_of(x), x };
 	qsort(sorted, n, sizeof(*sorted), by_rank);
-	for (size_t i = 0; rc == 0 && i < n; i++)
-		rc = put_cell(s, sorted[i].cell, e);
+	while (at != NULL && at < sorted + n)
+		at = put_type(s, at, sorted + n, e);
 	free(sorted);
-	return rc;
+	return at == NULL ? -1 : 0;
 }
 
 /* ---- what is seen as it is appended ---- */

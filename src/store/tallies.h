@@ -8,6 +8,8 @@
 #ifndef STORE_TALLIES_H
 #define STORE_TALLIES_H
 
+#include <sqlite3.h>
+
 #include "base/err.h"
 #include "event/event.h"
 
@@ -25,6 +27,8 @@ enum facet {
 /* For how long cells of a minute and of an hour are there. */
 #define MINUTE_CELLS_S 7200
 #define HOUR_CELLS_S 86400
+
+int tallies_register(sqlite3 *conn); /* SQLite's result; the writer's connection needs it */
 
 /* Counts an event that has just been appended to the open batch. Never fails: what cannot be kept is read later. */
 void tallies_see(struct store *s, const struct event *ev);

@@ -63,7 +63,8 @@ struct store {
 	struct tally *seen; /* owned by tallies.c; NULL until everything was counted once */
 	struct noted *noted; /* owned by index.c; NULL until everything was indexed once */
 	struct buf body;
-	struct buf news; /* the open batch's rows, as they go along with the ring; failed: they are too many */
+	struct buf news; /* the open batch's rows, as far as they are not written into the table */
+	bool news_whole; /* none of them is */
 
 	bool in_batch;
 	bool damaged; /* SQLite found the file corrupt: the next batch goes to a new log */
@@ -88,6 +89,8 @@ int writer_begin(struct store *s, struct err *e);
 int writer_end(struct store *s, struct err *e);
 /* Notes damage, rolls back. Always -1. */
 int writer_failed(struct store *s, const struct err *why);
+/* Writes what is appended into the table: before anybody reads events inside an open batch. In append.c. */
+int writer_flush(struct store *s, struct err *e);
 /* Moves lease_to up by lease_seqs, in a synced commit of its own. In recover.c. */
 int writer_take_lease(struct store *s, struct err *e);
 

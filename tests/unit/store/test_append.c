@@ -181,6 +181,13 @@ test_news(void **state)
 		append(s, "AAPL", "a", 7 + i, NULL);
 	commit(s);
 	assert_null(heard(fd, 6, 1006).p);
+	/* Nor does the end of one whose beginning was written before: of some of these it is small. */
+	for (int64_t n = 1000, head = 1006; n < 2400; head += n, n += 100) {
+		for (int i = 0; i < n; i++)
+			append(s, "AAPL", "a", head + i, NULL);
+		commit(s);
+		assert_null(heard(fd, head, head + n).p);
+	}
 	close(fd);
 	assert_int_equal(store_close(s, NULL), 0);
 }
@@ -204,6 +211,123 @@ test_batch(void **state)
 	/* Two places of kind 0: no step from the first, then one of a single seq. */
 	assert_sql("SELECT first || ' ' || hex(places) FROM by_symbol_open WHERE symbol = 'AAPL'", "1 0008");
 	assert_sql("SELECT events || ' ' || newest FROM kinds WHERE kind = 0", "2 2");
+}
+
+/* By another connection, while the log is open. */
+static void
+change(const char *sql)
+{
+	char path[100];
+	sqlite3 *conn;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, DB_FILE);
+	assert_int_equal(sqlite3_open(path, &conn), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(conn, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(conn);
+}
+
+static void
+test_columns(void **state)
+{
+	struct event full = { .kind = KIND_ERROR,
+		.symbol = TEXT("AAPL"),
+		.name = TEXT("name"),
+		.timeframe = TEXT("1h"),
+		.confidence = 12.5,
+		.value = -0.25,
+		.severity = SEVERITY_CRITICAL,
+		.component = TEXT("component"),
+		.source = TEXT("source"),
+		.channel = TEXT("channel"),
+		.time_ms = 1234567890123,
+		.time_source = TIME_RECEIVED,
+		.received_us = 2000000000000000,
+		.gap_from_us = 77,
+		.lead = TEXT(",\"kind\":\"error\""),
+		.rest = TEXT(",\"x\":\"\xc3\xa4\"") };
+	struct event bare = EVENT_INIT;
+	struct store *s = open_store(0);
+	char want[300];
+
+	(void)state;
+	bare.received_us = 2000000000000001;
+	assert_int_equal(store_append(s, &full, NULL, NULL), 0);
+	assert_int_equal(store_append(s, &bare, NULL, NULL), 0);
+	commit(s);
+	assert_int_equal(store_close(s, NULL), 0);
+	snprintf(want, sizeof(want),
+	    "1|%d|AAPL|name|1h|12.5|-0.25|%d|component|source|channel|1234567890123|%d|2000000000000000|77|0",
+	    (int)KIND_ERROR, (int)SEVERITY_CRITICAL, (int)TIME_RECEIVED);
+	assert_sql("SELECT seq || '|' || kind || '|' || symbol || '|' || name || '|' || timeframe || '|' || confidence "
+		   "|| '|' || value || '|' || "
+		   "severity || '|' || component || '|' || source || '|' || channel || '|' || time_ms || '|' || "
+		   "time_source || '|' || received_us "
+		   "|| '|' || gap_from_us || '|' || duplicate_of FROM events WHERE seq = 1",
+	    want);
+	assert_sql("SELECT substr(body, -9) FROM events WHERE seq = 1", ",\"x\":\"\xc3\xa4\"}");
+	/* What an event does not have is NULL. */
+	assert_sql("SELECT (symbol IS NULL) + (name IS NULL) + (timeframe IS NULL) + (confidence IS NULL) + (value IS "
+		   "NULL) + (component IS "
+		   "NULL) + (source IS NULL) + (channel IS NULL) FROM events WHERE seq = 2",
+	    "8");
+}
+
+/* More than is written at once, in one batch: all of it or nothing. */
+static void
+test_large_batch(void **state)
+{
+	static char rest[2000];
+	struct store *s = open_store(0);
+	struct event ev;
+
+	(void)state;
+	memset(rest, ' ', sizeof(rest));
+	for (int round = 0; round < 2; round++) {
+		for (int i = 0; i < 1000; i++) {
+			ev = pattern(i % 2 == 0 ? "AAPL" : "MSFT", "a", i);
+			ev.rest = (struct text){ rest, sizeof(rest) };
+			assert_int_equal(store_append(s, &ev, NULL, NULL), 0);
+		}
+		if (round == 0)
+			store_rollback(s);
+	}
+	assert_int_equal(ev.seq, 1000);
+	commit(s);
+	append(s, "AAPL", "a", 5000, NULL);
+	commit(s);
+	assert_int_equal(store_close(s, NULL), 0);
+	assert_sql("PRAGMA integrity_check", "ok");
+	assert_sql(
+	    "SELECT count(*) || ' ' || min(seq) || ' ' || max(seq) || ' ' || count(DISTINCT time_ms) FROM events",
+	    "1001 1 1001 1001");
+	assert_sql(
+	    "SELECT count(*) FROM events WHERE seq <= 1000 AND (seq <> time_ms + 1 OR length(body) < 2000)", "0");
+	assert_sql("SELECT group_concat(symbol || ' ' || patterns) FROM symbols", "AAPL 501,MSFT 500");
+}
+
+/* A row that the table refuses fails its batch, whole, and that may be fed again. */
+static void
+test_refused_row(void **state)
+{
+	struct store *s = open_store(0);
+	struct err e = { .code = ERR_NONE };
+
+	(void)state;
+	append(s, "AAPL", "a", 1, NULL);
+	commit(s);
+	change("CREATE TRIGGER no BEFORE INSERT ON events WHEN new.seq = 3 BEGIN SELECT RAISE(ABORT, 'not this one'); "
+	       "END");
+	for (int i = 2; i <= 4; i++)
+		append(s, "AAPL", "a", i, NULL);
+	assert_int_equal(store_commit(s, clock_real_us(), &e), -1);
+	assert_string_equal(e.text, "events_insert: not this one (1811)");
+	change("DROP TRIGGER no");
+	for (int i = 2; i <= 4; i++)
+		assert_int_equal(append(s, "AAPL", "a", i, NULL), i);
+	commit(s);
+	assert_int_equal(store_close(s, NULL), 0);
+	assert_sql("SELECT count(*) || ' ' || max(seq) FROM events", "4 4");
+	assert_sql("SELECT patterns FROM symbols", "4");
 }
 
 static void
@@ -417,6 +541,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_news, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_batch, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_columns, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_large_batch, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_refused_row, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rollback_forgets, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_duplicates_after_start, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_killed, setup, teardown),

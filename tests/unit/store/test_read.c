@@ -607,7 +607,7 @@ every_statement_has_an_index(void **state)
 
 	(void)state;
 	made_log_init(&l, 1000, 20, 1000, 1000);
-	assert_int_equal(wanted_register(l.conn), SQLITE_OK);
+	assert_int_equal(given_register(l.conn, "wanted", sql_texts[SQL_WANTED_TABLE]), SQLITE_OK);
 	for (int id = SQL_READ_LOG; id < SQL__MAX; id++) {
 		char *sql = sqlite3_mprintf("EXPLAIN QUERY PLAN %s", sql_texts[id]);
 		sqlite3_stmt *st;
@@ -637,26 +637,35 @@ every_statement_has_an_index(void **state)
 	made_log_fini(&l);
 }
 
-struct given {
-	const int64_t *seqs;
+struct asked_for {
+	const int64_t *p;
 	int n, at;
 	struct reader *r;
 };
 
 /* Runs a statement of its own each time, as a merge does; fails behind the last. */
 static int
-give(void *arg, int64_t *seq, struct err *e)
+give(void *arg, struct err *e)
 {
-	struct given *g = arg;
+	struct asked_for *seqs = arg;
 	int64_t us;
 
-	assert_int_equal(read_time(g->r, 5, &us, e), 0);
-	if (g->at == g->n) {
+	assert_int_equal(read_time(seqs->r, 5, &us, e), 0);
+	if (seqs->at == seqs->n) {
 		err_set(e, ERR_BUSY, "no more of them");
 		return -1;
 	}
-	*seq = g->seqs[g->at++];
+	seqs->at++;
 	return 1;
+}
+
+static void
+give_seq(void *arg, int column, sqlite3_context *out)
+{
+	const struct asked_for *seqs = arg;
+
+	assert_int_equal(column, 0);
+	sqlite3_result_int64(out, seqs->p[seqs->at - 1]);
 }
 
 static void
@@ -672,8 +681,8 @@ rows_come_as_they_are_wanted(void **state)
 	made_log_init(&l, 1000, 20, 1000, 1000);
 	r = open_reader(&l, &snap);
 	for (size_t i = 0; i < 3; i++) {
-		struct given given = { .seqs = seqs, .n = 7, .r = r };
-		struct wanted wanted = { .next = give, .arg = &given };
+		struct asked_for asked = { .p = seqs, .n = 7, .r = r };
+		struct given wanted = { .next = give, .column = give_seq, .arg = &asked };
 		struct err e = { .code = ERR_NONE };
 		sqlite3_stmt *rows = rows_open(r, widths[i], &wanted, &e);
 		struct event ev;
@@ -696,14 +705,14 @@ rows_come_as_they_are_wanted(void **state)
 static void
 nothing_is_wanted_without_a_pointer(void **state)
 {
-	static const char *const texts[] = { "SELECT seq FROM wanted WHERE source = 1234567",
-		"SELECT seq FROM wanted WHERE source = x'0011223344556677'",
-		"SELECT seq FROM wanted WHERE source IS NULL", "SELECT seq FROM wanted" };
+	static const char *const texts[] = { "SELECT seq FROM wanted WHERE given = 1234567",
+		"SELECT seq FROM wanted WHERE given = x'0011223344556677'",
+		"SELECT seq FROM wanted WHERE given IS NULL", "SELECT seq FROM wanted" };
 	struct made_log l;
 
 	(void)state;
 	made_log_init(&l, 10, 2, 10, 10);
-	assert_int_equal(wanted_register(l.conn), SQLITE_OK);
+	assert_int_equal(given_register(l.conn, "wanted", sql_texts[SQL_WANTED_TABLE]), SQLITE_OK);
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		sqlite3_stmt *st = NULL;
 
