@@ -109,14 +109,21 @@ WHERE seq > :after ORDER BY seq;
 -- name: index_tail
 SELECT seq, kind, symbol FROM events WHERE seq > :after AND seq <= :to ORDER BY seq LIMIT :n;
 
--- name: open_select
-SELECT first, places FROM by_symbol_open WHERE symbol = :symbol;
-
--- name: open_put
-REPLACE INTO by_symbol_open (symbol, first, places) VALUES (:symbol, :first, :places);
-
 -- name: places_insert
 INSERT INTO by_symbol (symbol, first, last, kinds, places) VALUES (:symbol, :first, :last, :kinds, :places);
+
+-- ---- opened.c ----
+
+-- name: new_open_table
+-- Open bundles that are read and written at once (given.h); `at` is where C has the symbol. Never run: the writer's connection has this table.
+CREATE TABLE new_open (given HIDDEN, symbol TEXT, first INTEGER, places BLOB, at INTEGER);
+
+-- name: open_select
+SELECT new_open.at, o.first, o.places FROM new_open CROSS JOIN by_symbol_open AS o ON o.symbol = new_open.symbol
+WHERE new_open.given = :given;
+
+-- name: open_put
+REPLACE INTO by_symbol_open (symbol, first, places) SELECT symbol, first, places FROM new_open WHERE given = :given;
 
 -- ---- sweep.c ----
 

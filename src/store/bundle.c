@@ -2,6 +2,7 @@
 #include "store/bundle.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "store/varint.h"
 
@@ -32,6 +33,15 @@ bundle_kind(struct text symbol)
 		if (text_eq(symbol, bundle_kind_name((enum kind)kind)))
 			return kind;
 	return -1;
+}
+
+void
+bundle_clear(struct bundle *b)
+{
+	/* Not the bytes, of which there are many and few are used. */
+	b->first = b->last = 0;
+	b->n = b->kinds = 0;
+	b->len = 0;
 }
 
 void
@@ -78,10 +88,17 @@ bundle_load(struct bundle *b, struct text packed, int64_t first)
 	struct place places[BUNDLE_PLACES];
 	int n = bundle_unpack(packed, first, places);
 
-	*b = (struct bundle){ .n = 0 };
-	if (n < 0)
+	bundle_clear(b);
+	if (n < 0 || packed.n > sizeof(b->bytes))
 		return -1;
-	for (int i = 0; i < n; i++)
-		bundle_add(b, places[i].seq, places[i].kind);
+	/* As it is: a number may be written longer than by us, but not longer than there is room for. */
+	memcpy(b->bytes, packed.p, packed.n);
+	b->len = packed.n;
+	b->first = first;
+	b->n = (unsigned)n;
+	for (int i = 0; i < n; i++) {
+		b->kinds |= KIND_BIT(places[i].kind);
+		b->last = places[i].seq;
+	}
 	return 0;
 }

@@ -31,6 +31,9 @@ struct text bundle_kind_name(enum kind kind);
 /* Which kind has this name; -1: none, it is a symbol. */
 int bundle_kind(struct text symbol);
 
+/* Empties it, whatever was in its memory. */
+void bundle_clear(struct bundle *b);
+
 /* Adds a place behind the last. The bundle is not full, the seq is larger than the last. */
 void bundle_add(struct bundle *b, int64_t seq, enum kind kind);
 

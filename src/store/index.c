@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "store/bundle.h"
 #include "store/lay.h"
+#include "store/opened.h"
 #include "store/sweep.h"
 #include "store/unindexed.h"
 #include "store/writer.h"
@@ -117,25 +118,6 @@ collect(struct store *s, struct unindexed *u, int64_t head, int64_t *to, struct 
 
 /* ---- the bundles ---- */
 
-/* 1: the symbol has an open bundle; 0: *b is empty; -1. */
-static int
-load_open(struct store *s, struct text symbol, struct bundle *b, struct err *e)
-{
-	sqlite3_stmt *st = db_stmt(&s->db, SQL_OPEN_SELECT, e);
-	int rc;
-
-	*b = (struct bundle){ .n = 0 };
-	if (st == NULL || db_bind_text(st, ":symbol", symbol) != 0 || (rc = db_step(&s->db, st, e)) < 0)
-		return -1;
-	if (rc == 0)
-		return 0;
-	rc = bundle_load(b, db_column_blob(st, 1), sqlite3_column_int64(st, 0));
-	sqlite3_reset(st);
-	if (rc == 0)
-		return 1;
-	return index_bad(s, symbol, e);
-}
-
 int
 index_put_full(struct store *s, struct text symbol, const struct bundle *b, struct err *e)
 {
@@ -143,17 +125,6 @@ index_put_full(struct store *s, struct text symbol, const struct bundle *b, stru
 
 	if (st == NULL || db_bind_text(st, ":symbol", symbol) != 0 || db_bind_int(st, ":first", b->first) != 0 ||
 	    db_bind_int(st, ":last", b->last) != 0 || db_bind_int(st, ":kinds", b->kinds) != 0 ||
-	    db_bind_blob(st, ":places", (struct text){ (const char *)b->bytes, b->len }) != 0)
-		return -1;
-	return db_step(&s->db, st, e);
-}
-
-static int
-put_open(struct store *s, struct text symbol, const struct bundle *b, struct err *e)
-{
-	sqlite3_stmt *st = db_stmt(&s->db, SQL_OPEN_PUT, e);
-
-	if (st == NULL || db_bind_text(st, ":symbol", symbol) != 0 || db_bind_int(st, ":first", b->first) != 0 ||
 	    db_bind_blob(st, ":places", (struct text){ (const char *)b->bytes, b->len }) != 0)
 		return -1;
 	return db_step(&s->db, st, e);
@@ -171,7 +142,7 @@ add_place(
 		if (index_put_full(s, symbol, b, e) != 0)
 			return -1;
 		run->rows_made++;
-		*b = (struct bundle){ .n = 0 };
+		bundle_clear(b);
 	}
 	bundle_add(b, seq, kind);
 	return 0;
@@ -179,51 +150,20 @@ add_place(
 
 /* All of one symbol. */
 static int
-add_symbol(struct store *s, struct run *run, const struct unplaced_symbol *x, struct err *e)
+add_symbol(struct store *s, struct run *run, const struct unplaced_symbol *x, struct bundle *b, struct err *e)
 {
-	struct text symbol = x->group.symbol;
-	struct bundle b;
-	int had = load_open(s, symbol, &b, e);
+	const struct unplaced *events = run->events->events;
 
-	if (had < 0)
-		return -1;
-	run->rows_made += had == 0;
-	for (unsigned i = x->first, n = 0; n < x->n; n++, i = run->events->events[i].next)
-		if (add_place(s, run, symbol, &b, run->events->events[i].seq, run->events->events[i].kind, e) != 0)
+	for (unsigned i = x->first, n = 0; n < x->n; n++, i = events[i].next)
+		if (add_place(s, run, x->group.symbol, b, events[i].seq, events[i].kind, e) != 0)
 			return -1;
-	return put_open(s, symbol, &b, e);
-}
-
-static int
-add_symbols(struct store *s, struct run *run, struct err *e)
-{
-	struct group **sorted = groups_sorted(&run->events->symbols);
-	int rc = 0;
-
-	if (sorted == NULL) {
-		err_set(e, ERR_MEMORY, "index: out of memory");
-		return -1;
-	}
-	for (size_t i = 0; rc == 0 && i < run->events->symbols.n; i++) {
-		const struct unplaced_symbol *x = (const struct unplaced_symbol *)sorted[i];
-
-		rc = x->n == 0 ? 0 : add_symbol(s, run, x, e);
-	}
-	free(sorted);
-	return rc;
+	return 0;
 }
 
 /* All of one kind. */
 static int
-add_kind(struct store *s, struct run *run, enum kind kind, struct err *e)
+add_kind(struct store *s, struct run *run, enum kind kind, struct bundle *b, struct err *e)
 {
-	struct text name = bundle_kind_name(kind);
-	struct bundle b;
-	int had = load_open(s, name, &b, e);
-
-	if (had < 0)
-		return -1;
-	run->rows_made += had == 0;
 	for (unsigned i = 0; i < run->events->n; i++) {
 		const struct unplaced *x = &run->events->events[i];
 
@@ -232,10 +172,72 @@ add_kind(struct store *s, struct run *run, enum kind kind, struct err *e)
 		/* What is there was not removed: a bad row of the index had retention take what is newer. */
 		if (x->seq <= s->now.kinds[kind].trimmed_to)
 			s->now.kinds[kind].trimmed_to = x->seq - 1;
-		if (add_place(s, run, name, &b, x->seq, kind, e) != 0)
+		if (add_place(s, run, bundle_kind_name(kind), b, x->seq, kind, e) != 0)
 			return -1;
 	}
-	return put_open(s, name, &b, e);
+	return 0;
+}
+
+/* The next symbols, at most OPENED_MAX, from sorted[*at] on, which moves on. */
+static int
+put_symbols(struct store *s, struct run *run, struct group *const *sorted, size_t *at, struct err *e)
+{
+	const struct unplaced_symbol *symbols[OPENED_MAX];
+	struct opened rows[OPENED_MAX];
+	int n = 0;
+
+	for (; n < OPENED_MAX && *at < run->events->symbols.n; ++*at) {
+		symbols[n] = (const struct unplaced_symbol *)sorted[*at];
+		/* None of its events was added if it is called as a kind's places are. */
+		if (symbols[n]->n > 0)
+			rows[n++].name = sorted[*at]->symbol;
+	}
+	if (opened_load(s, rows, n, e) != 0)
+		return -1;
+	for (int i = 0; i < n; i++) {
+		run->rows_made += !rows[i].had;
+		if (add_symbol(s, run, symbols[i], &rows[i].b, e) != 0)
+			return -1;
+	}
+	return opened_put(s, rows, n, e);
+}
+
+static int
+put_all_symbols(struct store *s, struct run *run, struct err *e)
+{
+	struct group **sorted = groups_sorted(&run->events->symbols);
+	int rc = 0;
+
+	if (sorted == NULL) {
+		err_set(e, ERR_MEMORY, "index: out of memory");
+		return -1;
+	}
+	for (size_t at = 0; rc == 0 && at < run->events->symbols.n;)
+		rc = put_symbols(s, run, sorted, &at, e);
+	free(sorted);
+	return rc;
+}
+
+static int
+put_kinds(struct store *s, struct run *run, struct err *e)
+{
+	enum kind kinds[KIND__MAX];
+	struct opened rows[KIND__MAX];
+	int n = 0;
+
+	for (int kind = 0; kind < KIND__MAX; kind++)
+		if ((run->events->kinds & KIND_BIT(kind)) != 0) {
+			kinds[n] = (enum kind)kind;
+			rows[n++].name = bundle_kind_name((enum kind)kind);
+		}
+	if (opened_load(s, rows, n, e) != 0)
+		return -1;
+	for (int i = 0; i < n; i++) {
+		run->rows_made += !rows[i].had;
+		if (add_kind(s, run, kinds[i], &rows[i].b, e) != 0)
+			return -1;
+	}
+	return opened_put(s, rows, n, e);
 }
 
 /* Many symbols that occur once make many rows at a time; they are swept for over several runs. */
@@ -253,11 +255,10 @@ sweep_owed(struct store *s, int64_t rows_made, struct err *e)
 static int
 put_run(struct store *s, struct run *run, struct err *e)
 {
-	int rc = add_symbols(s, run, e);
+	int rc = put_all_symbols(s, run, e);
 
-	for (int kind = 0; rc == 0 && kind < KIND__MAX; kind++)
-		if ((run->events->kinds & KIND_BIT(kind)) != 0)
-			rc = add_kind(s, run, (enum kind)kind, e);
+	if (rc == 0)
+		rc = put_kinds(s, run, e);
 	if (rc == 0)
 		rc = sweep_owed(s, run->rows_made, e);
 	if (rc == 0)

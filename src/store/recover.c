@@ -26,6 +26,7 @@
 #include "store/index.h"
 #include "store/insert.h"
 #include "store/lay.h"
+#include "store/opened.h"
 #include "store/sweep.h"
 #include "store/tallies.h"
 #include "store/writer.h"
@@ -407,7 +408,8 @@ open_once(struct store *s, struct left *left, struct err *e)
 	index_forget(s);
 	if (db_open(&s->db, s->path, DB_WRITER, e) != 0)
 		return foreign(s, e);
-	if (insert_register(s->db.conn) != SQLITE_OK || tallies_register(s->db.conn) != SQLITE_OK)
+	if (insert_register(s->db.conn) != SQLITE_OK || tallies_register(s->db.conn) != SQLITE_OK ||
+	    opened_register(s->db.conn) != SQLITE_OK)
 		return db_fail(&s->db, "tables of what is new", e);
 	sqlite3_wal_hook(s->db.conn, count_wal, s);
 	if (stat(s->path, &file) != 0) {

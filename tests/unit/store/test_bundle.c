@@ -83,6 +83,36 @@ test_what_is_none(void **state)
 	assert_int_equal(bundle_unpack((struct text){ many, BUNDLE_PLACES + 1 }, 1, places), -1);
 }
 
+/* Numbers that are written as long as can be leave room for all places. */
+static void
+test_long_numbers(void **state)
+{
+	char bytes[(BUNDLE_PLACES - 1) * 10];
+	struct place places[BUNDLE_PLACES];
+	struct bundle b;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (char)(i % 10 == 9 ? 0 : 0x80);
+	/* Each a step of one, but the first. */
+	for (size_t i = 10; i < sizeof(bytes); i += 10)
+		bytes[i] = (char)(0x80 | 8);
+	assert_int_equal(bundle_load(&b, (struct text){ bytes, sizeof(bytes) }, 5), 0);
+	assert_int_equal(b.n, BUNDLE_PLACES - 1);
+	assert_int_equal(b.last, 5 + BUNDLE_PLACES - 2);
+	bundle_add(&b, INT64_C(1) << 60, KIND_ALERT);
+	assert_true(b.len <= BUNDLE_BYTES);
+	assert_int_equal(bundle_unpack(packed(&b), b.first, places), BUNDLE_PLACES);
+	assert_int_equal(places[BUNDLE_PLACES - 1].seq, INT64_C(1) << 60);
+	assert_int_equal(places[BUNDLE_PLACES - 1].kind, KIND_ALERT);
+	/* Emptied, it begins anew. */
+	bundle_clear(&b);
+	bundle_add(&b, 7, KIND_PATTERN);
+	assert_int_equal(bundle_unpack(packed(&b), b.first, places), 1);
+	assert_int_equal(places[0].seq, 7);
+	assert_int_equal(b.kinds, KIND_BIT(KIND_PATTERN));
+}
+
 /* Whatever bytes: no more than 64 places, ascending, of kinds that there are. */
 static void
 test_any_bytes(void **state)
@@ -115,6 +145,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_there_and_back),
 		cmocka_unit_test(test_what_is_none),
+		cmocka_unit_test(test_long_numbers),
 		cmocka_unit_test(test_any_bytes),
 	};
 
