@@ -107,10 +107,10 @@ test_long_numbers(void **state)
 	assert_int_equal(places[BUNDLE_PLACES - 1].kind, KIND_ALERT);
 	/* Emptied, it begins anew. */
 	bundle_clear(&b);
-	bundle_add(&b, 7, KIND_PATTERN);
+	bundle_add(&b, 7, KIND_INDICATOR);
 	assert_int_equal(bundle_unpack(packed(&b), b.first, places), 1);
 	assert_int_equal(places[0].seq, 7);
-	assert_int_equal(b.kinds, KIND_BIT(KIND_PATTERN));
+	assert_int_equal(b.kinds, KIND_BIT(KIND_INDICATOR));
 }
 
 /* Whatever bytes: no more than 64 places, ascending, of kinds that there are. */
