@@ -220,10 +220,22 @@ def session_members(session):
     return members
 
 
-def simulate(url, *options, **more):
-    """Starts the simulator as a load generator."""
-    return subprocess.Popen([str(BUILD / "tickgate-sim"), *map(str, options)], env={**os.environ, "REDIS_URL": url},
-                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **more)
+@contextlib.contextmanager
+def simulating(url, *options):
+    """The simulator as a load generator, for as long as the block lasts at most."""
+    with subprocess.Popen([str(BUILD / "tickgate-sim"), *map(str, options)], env={**os.environ, "REDIS_URL": url},
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as sim:
+        try:
+            yield sim
+        finally:
+            sim.kill()
+
+
+def simulate(url, *options):
+    """Has the simulator send all that it has to (--count)."""
+    with simulating(url, *options) as sim:
+        out, _ = sim.communicate(timeout=60 * SLOW)
+        assert sim.returncode == 0, out
 
 
 def walk(service, path, link):

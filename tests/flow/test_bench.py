@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from conftest import BUILD, Redis, free_port, until
+from conftest import BUILD, free_port, own_redis, until
 
 
 @pytest.fixture(scope="session")
@@ -189,19 +189,15 @@ def test_wait_keeps_answered_connections_until_all_are_answered(bench):
 
 
 def test_what_is_published_is_received(bench, tickgate_bench, tmp_path):
-    server = Redis(tmp_path)
-    try:
-        subscriber = subprocess.Popen([tickgate_bench, "subscribe", "--redis", server.url, "--events", "500"], stdin=subprocess.PIPE,
-                                      stdout=subprocess.PIPE, text=True)
+    # It ends with its stdin, which the block closes, or with its Redis.
+    with own_redis(tmp_path) as server, subprocess.Popen([tickgate_bench, "subscribe", "--redis", server.url, "--events", "500"],
+                                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as subscriber:
         assert subscriber.stdout.readline() == "ready\n"
         got = bench("publish", "--redis", server.url, "--symbols", 7, "--count", 500, "--rate", 5000)
         assert (got["published"], got["unconfirmed"], got["receivers"]) == (500, 0, 1)
         assert 0.09 < (got["end_us"] - got["start_us"]) / 1e6  # an even rate, not flat out
         out = json.loads(subscriber.communicate(timeout=20)[0])
         assert out["events"] == 500 and out["latency"]["n"] == 500 and out["latency"]["p50_us"] > 0
-    finally:
-        server.stop()
-    until(lambda: subscriber.poll() is not None, "the subscriber has ended")
 
 
 @pytest.mark.alone

@@ -1,6 +1,8 @@
 """Every example of tickgate-api(7) and of README.md is run, as it is written there, against a service with something in it."""
 
+import os
 import re
+import signal
 import subprocess
 
 import pytest
@@ -38,9 +40,7 @@ EXPECTED = {  # what else one must see, by how the recipe's text begins
 @pytest.fixture(scope="module")
 def filled(shared_service, shared_redis):
     service, redis_server = shared_service, shared_redis
-    sim = simulate(redis_server.url, "--count", 4000, "--rate", 0, "--seed", 11, "--symbols", 10)
-    assert sim.wait(60) == 0, sim.stdout.read()
-    sim.stdout.close()
+    simulate(redis_server.url, "--count", 4000, "--rate", 0, "--seed", 11, "--symbols", 10)
     for _ in range(3):
         redis_server.publish(PATTERNS, DOCUMENTED)
     redis_server.publish("tickstock:alerts:indicators", '{"symbol":"AAPL","alert_type":"RSI_OVERBOUGHT","severity":"medium"}')
@@ -71,8 +71,12 @@ def test_the_examples_of_the_readme(filled, shared_redis):
         if "Bearer" in command or " -N" in command:
             continue  # these have tests of their own
         with subprocess.Popen(["bash", "-c", command.replace(WRITTEN_FOR, filled.url)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              text=True) as run:
-            if "/poll" in command:  # whatever comes once it waits ends it; who waits behind plain CGI is counted nowhere
-                until(lambda run=run: shared_redis.publish(PATTERNS, DOCUMENTED) or run.poll() is not None, f"{command} is answered")
-            said, _ = run.communicate(timeout=60)
-            assert run.returncode == 0 and said and '"status":4' not in said, f"{command}\n{said}"
+                              text=True, start_new_session=True) as run:
+            try:
+                if "/poll" in command:  # whatever comes once it waits ends it; who waits behind plain CGI is counted nowhere
+                    until(lambda run=run: shared_redis.publish(PATTERNS, DOCUMENTED) or run.poll() is not None, f"{command} is answered")
+                said, _ = run.communicate(timeout=60)
+            finally:
+                if run.poll() is None:
+                    os.killpg(run.pid, signal.SIGKILL)  # bash and what it started
+        assert run.returncode == 0 and said and '"status":4' not in said, f"{command}\n{said}"

@@ -156,7 +156,7 @@ def test_directories_that_are_made_later(redis_server, later):
                 until(lambda: fcgi.request(g.where, "/v1/patterns")[0] == 200, "the log is read")
             finally:
                 subscriber.terminate()
-                subscriber.wait(20)
+                subscriber.wait(20 * SLOW)
         finally:
             g.close()
 

@@ -8,7 +8,7 @@ import time
 import pytest
 import redis
 
-from conftest import BUILD
+from conftest import BUILD, SLOW, until
 
 SIM = str(BUILD / "tickgate-sim")
 
@@ -16,18 +16,20 @@ SIM = str(BUILD / "tickgate-sim")
 @pytest.fixture
 def server(tmp_path):
     sock = str(tmp_path / "redis.sock")
-    proc = subprocess.Popen(["redis-server", "--port", "0", "--unixsocket", sock, "--save", "", "--dir", str(tmp_path)],
-                            stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 10
-    while True:
+    with subprocess.Popen(["redis-server", "--port", "0", "--unixsocket", sock, "--save", "", "--dir", str(tmp_path)],
+                          stdout=subprocess.DEVNULL) as proc:
         try:
-            redis.Redis(unix_socket_path=sock).ping()
-            break
-        except redis.ConnectionError:
-            assert time.monotonic() < deadline
-    yield sock
-    proc.terminate()
-    proc.wait()
+            until(lambda: answers(sock), "redis-server answers")
+            yield sock
+        finally:
+            proc.terminate()
+
+
+def answers(sock):
+    try:
+        return redis.Redis(unix_socket_path=sock).ping()
+    except redis.ConnectionError:
+        return False
 
 
 def sim(*args, **kw):
@@ -93,12 +95,14 @@ def test_usage(args):
 
 def test_sigterm_ends_the_session(server):
     sub = listen(server)
-    proc = subprocess.Popen([SIM, "--redis", f"unix://{server}", "--rate", "100"], stdout=subprocess.PIPE, text=True)
-    assert sub.get_message(timeout=5)["channel"] == b"tickstock:streaming:session_started"
-    proc.send_signal(signal.SIGTERM)
-    assert proc.wait(timeout=5) == 0
+    with subprocess.Popen([SIM, "--redis", f"unix://{server}", "--rate", "100"], stdout=subprocess.DEVNULL) as proc:
+        try:
+            assert sub.get_message(timeout=5 * SLOW)["channel"] == b"tickstock:streaming:session_started"
+            proc.send_signal(signal.SIGTERM)
+            assert proc.wait(timeout=5 * SLOW) == 0
+        finally:
+            proc.kill()
     last = None
-    while (m := sub.get_message(timeout=0.2)) is not None:
-        last = m
-    assert last["channel"] == b"tickstock:streaming:session_stopped"
-    proc.stdout.close()
+    while last != b"tickstock:streaming:session_stopped":
+        last = sub.get_message(timeout=5)["channel"]
+    assert sub.get_message(timeout=0.1) is None, "nothing comes behind it"
