@@ -98,6 +98,7 @@ class Service:
     """One `tools/run.py`, its programs, and its API."""
 
     server, at = "lighttpd", "/"
+    whose = "this test"
 
     def __init__(self, directory, *options, command=None, server=None, at=None):
         self.server, self.at = server or self.server, at or self.at
@@ -184,8 +185,12 @@ class Service:
             self.process.send_signal(signum)
         status = self.process.wait(60)
         until(lambda: not session_members(self.process.pid), "everything that was started has ended")
-        report = REPORTS.search(self.log.read_text(errors="replace"))
-        assert report is None, f"{report.group()}\n" + self.log.read_text(errors="replace")[-6000:]
+        text = self.log.read_text(errors="replace")
+        report = REPORTS.search(text)
+        if report is not None:
+            # Not only the end, which the shutdown writes: the report itself, and what led to it.
+            around = text[max(0, report.start() - 2000):report.end() + 6000]
+            raise AssertionError(f"{report.group()}\nin {self.log}, of {self.whose}:\n{around}")
         return status
 
     def kill(self):
@@ -265,14 +270,15 @@ def own_redis(directory):
 
 
 @contextlib.contextmanager
-def launching(directory):
-    """Starts services that end with the block, and fails it if one of them leaves a sanitizer's report."""
+def launching(directory, whose=Service.whose):
+    """Starts services that end with the block, and fails it if one of them leaves a sanitizer's report. `whose` says in that who may have caused it."""
     services = []
 
     def start(*options, ready=True, **more):
         place = directory / f"service{len(services)}"
         place.mkdir()
         service = Service(place, *options, **more)
+        service.whose = whose
         services.append(service)
         if ready:
             service.wait_ready()
@@ -323,8 +329,9 @@ def shared_redis(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def shared_launch(tmp_path_factory):
-    with launching(tmp_path_factory.mktemp("shared")) as start:
+def shared_launch(request, tmp_path_factory):
+    # It ends with the module's last test, which is blamed.
+    with launching(tmp_path_factory.mktemp("shared"), f"all tests of {request.module.__name__}") as start:
         yield start
 
 
