@@ -91,6 +91,7 @@ kinds_of(const struct stream *s)
 
 struct last_row {
 	int64_t seq; /* 0: there was none */
+	int left; /* so many more are wanted */
 };
 
 static int
@@ -100,17 +101,22 @@ note_row(void *arg, const struct event *ev, struct text body)
 
 	(void)body;
 	row->seq = ev->seq;
-	return 0;
+	/* Nobody asks whether there are more: the list does not have to look. */
+	return --row->left <= 0;
 }
 
-/* The last `n` that match. What lies before the first of them is none of the client's, however far back that is. */
+/*
+ * The last `n` that match. What lies before the first of them is none of the client's, however far back that is. Of few that match it is what one list
+ * finds in the rows that a request may look at: read_list_through() would walk a whole log whose index was made anew, for each of thousands of streams
+ * that come at once.
+ */
 static int
 begin_replay(struct stream *s, int n, struct err *e)
 {
 	struct list_query list = {
 		.filter = &s->q.filter, .order = LIST_NEWEST_FIRST, .bound = s->snap.head + 1, .limit = n
 	};
-	struct last_row row = { 0 };
+	struct last_row row = { .left = n };
 	struct list_result result;
 
 	if (read_list(s->a->reader, &s->snap, &list, note_row, &row, &result, e) != 0)
@@ -125,7 +131,7 @@ begin_at_time(struct stream *s, int64_t us, struct err *e)
 {
 	struct filter all = FILTER_INIT;
 	struct list_query list = { .filter = &all, .order = LIST_OLDEST_FIRST, .limit = 1 };
-	struct last_row row = { 0 };
+	struct last_row row = { .left = 1 };
 	struct list_result result;
 
 	all.show_duplicates = true;

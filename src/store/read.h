@@ -86,7 +86,11 @@ struct list_result {
 int read_list(struct reader *r, const struct snapshot *snap, const struct list_query *q, read_row_fn row, void *arg,
     struct list_result *out, struct err *e);
 
-/* The same for what must not be overlooked, the newest of rare kinds: goes on where a list would be cut. */
+/*
+ * The same for what must not be overlooked, the newest of rare kinds: goes on where a list would be cut, as after the index was made anew. Not where
+ * q->examine ends it: so many of a rare kind that all do not match are more than one answer may cost, and what lies behind them is left out, as it is of
+ * any list. Without q->tail, which ends where a list is cut.
+ */
 int read_list_through(struct reader *r, const struct snapshot *snap, const struct list_query *q, read_row_fn row,
     void *arg, struct err *e);
 
