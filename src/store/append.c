@@ -22,9 +22,9 @@
 #define RAISE_MAX_US 60000000LL /* how far a receive time is raised so that it never runs backwards */
 #define MARK_EVENTS 256
 #define MARK_US 1000000LL
-#define NEWS_AT_ONCE \
-	(256u << 10) /* bytes of rows that are written at once: some 500 events, and they stay in the CPU's cache */
-#define NEWS_KEPT (4 * NEWS_AT_ONCE) /* memory */
+/* Bytes of rows that are written at once: some 500 events, which stay in the CPU's cache. And of memory that is kept for them. */
+#define NEWS_AT_ONCE (256u << 10)
+#define NEWS_KEPT (4 * NEWS_AT_ONCE)
 
 /* ---- transactions ---- */
 

@@ -95,7 +95,7 @@ tend_rows(struct store *s, enum store_load load, struct err *e)
 
 /*
  * Lets the kernel begin to write what the WAL has grown by. Else whoever next waits for the disk, be it for a lease or a checkpoint, waits for all of it: in a steady
- * flow 20 to 50 ms every 32,768 events, a tenth of the store thread's time. No lock of SQLite's is on the WAL's own file, so none is lost by the close().
+ * flow 20 to 50 ms each time. No lock of SQLite's is on the WAL's own file, so none is lost by the close().
  */
 static void
 write_out(struct store *s, enum store_load load)

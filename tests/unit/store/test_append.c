@@ -436,7 +436,7 @@ test_power_loss(void **state)
 	assert_sql("UPDATE log SET clean = 0, boot_id = 'another'", "");
 	s = open_store(0);
 	/* Behind the lease, after the two gaps. */
-	assert_int_equal(append(s, "AAPL", "a", 2, NULL), 65536 + 3);
+	assert_int_equal(append(s, "AAPL", "a", 2, NULL), 1048576 + 3);
 	commit(s);
 	assert_int_equal(store_close(s, NULL), 0);
 	assert_sql("SELECT count(*) FROM events WHERE kind = 6 AND body LIKE '%\"crash\"%'", "1");

@@ -574,6 +574,8 @@ test_over_the_lease(void **state)
 	int tries = 0;
 
 	(void)state;
+	/* Less than it has, or the batch would be too large for a test. */
+	s->lease_to = s->lease_seqs = 65536;
 	while (try_many(s, 150000, &e) != 0) {
 		assert_int_equal(e.code, ERR_BUSY);
 		assert_true(++tries <= 3);
