@@ -252,18 +252,35 @@ sweep_owed(struct store *s, int64_t rows_made, struct err *e)
 	return sweep_index(s, rows, e);
 }
 
+/* Clients were told that more is gone than is, and from here on are told less. */
+static void
+tell_trimmed_back(const struct store *s, const struct standing *before)
+{
+	for (int kind = 0; kind < KIND__MAX; kind++) {
+		int64_t from = before->kinds[kind].trimmed_to, to = s->now.kinds[kind].trimmed_to;
+
+		if (to < from)
+			log_event(LOG_LEVEL_WARNING, "trimmed_back",
+			    log_text("kind", bundle_kind_name((enum kind)kind)), log_int("from", from),
+			    log_int("to", to));
+	}
+}
+
 static int
 put_run(struct store *s, struct run *run, struct err *e)
 {
+	const struct standing before = s->now;
 	int rc = put_all_symbols(s, run, e);
 
 	if (rc == 0)
 		rc = put_kinds(s, run, e);
 	if (rc == 0)
 		rc = sweep_owed(s, run->rows_made, e);
-	if (rc == 0)
-		s->now.indexed_to = run->to;
-	return rc;
+	if (rc != 0)
+		return -1;
+	s->now.indexed_to = run->to;
+	tell_trimmed_back(s, &before);
+	return 0;
 }
 
 /* Reads the log, up to `head` or as far as fits. */

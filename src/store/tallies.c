@@ -390,24 +390,29 @@ put_type(struct store *s, const struct ranked *from, const struct ranked *end, s
 	return db_run_given(&s->db, tables[type].statement, &given, e) != 0 ? NULL : cells.end;
 }
 
-static int
-put_cells(struct store *s, struct tally *t, struct err *e)
+/* All t->n cells in the order of the tables; to be freed. NULL: no memory. */
+static struct ranked *
+sorted_cells(const struct tally *t)
 {
 	struct ranked *sorted = calloc(t->n + 1, sizeof(*sorted));
-	const struct ranked *at = sorted;
 	size_t n = 0;
 
-	if (sorted == NULL) {
-		err_set(e, ERR_MEMORY, "tallies: out of memory");
-		return -1;
-	}
+	if (sorted == NULL)
+		return NULL;
 	for (size_t i = 0; i < t->n_chains; i++)
 		for (struct cell *x = t->chains[i]; x != NULL; x = x->next)
 			sorted[n++] = (struct ranked){ rank_of(x), x };
 	qsort(sorted, n, sizeof(*sorted), by_rank);
-	while (at != NULL && at < sorted + n)
-		at = put_type(s, at, sorted + n, e);
-	free(sorted);
+	return sorted;
+}
+
+static int
+put_cells(struct store *s, const struct ranked *sorted, size_t n, struct err *e)
+{
+	const struct ranked *at = sorted, *end = sorted + n;
+
+	while (at != NULL && at < end)
+		at = put_type(s, at, end, e);
 	return at == NULL ? -1 : 0;
 }
 
@@ -461,15 +466,19 @@ begin_to_see(struct store *s)
 
 /* ---- following ---- */
 
-/* Writes what was seen. 1: that was not everything. */
+/* Writes what was seen. 1: that was not everything, or there is no memory for it, and nothing is written. */
 static int
 put_seen(struct store *s, struct err *e)
 {
-	if (s->seen == NULL || s->seen->after != s->now.tallied_to)
+	struct ranked *sorted;
+	int rc;
+
+	if (s->seen == NULL || s->seen->after != s->now.tallied_to || add_hours(s->seen) != 0 ||
+	    (sorted = sorted_cells(s->seen)) == NULL)
 		return 1;
-	if (add_hours(s->seen) != 0)
-		return 1;
-	return put_cells(s, s->seen, e);
+	rc = put_cells(s, sorted, s->seen->n, e);
+	free(sorted);
+	return rc;
 }
 
 /* Reads the rows, so many at a time as memory allows, and writes what they make. */
@@ -481,19 +490,25 @@ put_rows(struct store *s, int64_t head, struct err *e)
 	while (s->now.tallied_to < head) {
 		int64_t to = head - s->now.tallied_to > rows ? s->now.tallied_to + rows : head;
 		struct tally t = { .seed = s->seed };
+		struct ranked *sorted = NULL;
 		struct err why = { .code = ERR_NONE };
 		int rc;
 
 		pool_init(&t.pool, TALLY_BYTES);
 		rc = scan(s, &t, to, &why);
+		if (rc == 0 && (sorted = sorted_cells(&t)) == NULL) {
+			err_set(&why, ERR_MEMORY, "tallies: out of memory");
+			rc = -1;
+		}
 		if (rc != 0 && why.code == ERR_MEMORY && rows > 1) {
 			/* A flood of long names: fewer rows at a time, or retention, which waits for this, would never come. */
 			rows /= 2;
 			to = s->now.tallied_to;
 			rc = 0;
 		} else if (rc == 0) {
-			rc = put_cells(s, &t, &why);
+			rc = put_cells(s, sorted, t.n, &why);
 		}
+		free(sorted);
 		free(t.chains);
 		pool_fini(&t.pool);
 		if (rc != 0) {
