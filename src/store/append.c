@@ -2,7 +2,7 @@
  * append - see append.h.  Walk 1, step 4: from event/decode.c, on to bell.c.
  *
  * Next doors: recover.c opens the log, tend.c does what was put off. A transaction of any kind is writer_begin() … writer_end(); what a batch changes in
- * memory is `s->now` (copied back whole by a rollback) and the duplicates (which keep a journal).
+ * memory is `s->now` (copied back whole by a rollback), the duplicates (which keep a journal), and rows and counts that a rollback has forgotten.
  */
 #include "store/append.h"
 

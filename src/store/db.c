@@ -379,6 +379,10 @@ db_run_given(struct db *db, enum sql id, struct given *g, struct err *e)
 	rc = db_step(db, st, e);
 	if (rc < 0 && g->failed && e != NULL)
 		*e = g->why;
+	if (rc == 0 && !g->ended) {
+		err_set(e, ERR_STORE, "%s: it did not take what it was given", sql_names[id]);
+		return -1;
+	}
 	return rc;
 }
 

@@ -87,6 +87,7 @@ given_next(sqlite3_vtab_cursor *cursor)
 
 	c->row++;
 	c->ended = rc != 1;
+	c->from->ended = rc == 0;
 	if (rc >= 0)
 		return SQLITE_OK;
 	c->from->failed = true;
@@ -131,7 +132,7 @@ given_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *rowid)
 int
 given_register(sqlite3 *conn, const char *table, const char *declaration)
 {
-	/* Without xCreate: it is there by its name, and no schema can hold another of it. */
+	/* Without xCreate it is there by its name, unless a table of the file is called so: no row of that is given, since `:given` is NULL to it, and `ended` stays false. */
 	static const sqlite3_module module = { .xConnect = given_connect,
 		.xBestIndex = given_best_index,
 		.xDisconnect = given_disconnect,

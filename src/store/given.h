@@ -22,6 +22,7 @@ struct given {
 	/* Gives a column of it by one of sqlite3_result_…() or given_text(), or nothing: NULL. */
 	void (*column)(void *arg, int column, sqlite3_context *out);
 	void *arg;
+	bool ended; /* it has said that there is no more */
 	bool failed; /* `next` has, and `why` says how: SQLite's own words for it are worth nothing */
 	struct err why;
 };

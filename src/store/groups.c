@@ -1,4 +1,4 @@
-/* groups - see groups.h.  Called by index.c and retain.c between batches, and by index.c as events are appended. */
+/* groups - see groups.h.  Called by retain.c between batches, and by unindexed.c as events are appended. */
 #include "store/groups.h"
 
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /*
  * groups - what belongs to one symbol, brought together: a hash table of symbols, with whatever its user keeps of each.
  *
- * For index.c and retain.c, to whom 20,000 events are some 4,000 symbols: only these have to be sorted. Names come from outside, so hashes are seeded.
+ * For unindexed.c and retain.c, to whom 20,000 events are some 4,000 symbols: only these have to be sorted. Names come from outside, so hashes are seeded.
  * No locks: the store thread's.
  */
 #ifndef STORE_GROUPS_H

@@ -20,7 +20,7 @@ void index_forget(struct store *s); /* something was rolled back: what was noted
 void index_free(struct store *s);
 
 /*
- * Indexes what was noted since it last did, or, if that is not all, the next 65,536 rows of the tail, which is all of it but after index_renew(), inside the open
+ * Indexes what was noted since it last did, or, if that is not all, the next 65,536 rows of the tail, inside the open
  * transaction. The log row tells readers how far at its commit.
  */
 int index_follow(struct store *s, struct err *e);

@@ -79,6 +79,11 @@ opened_load(struct store *s, struct opened *rows, int n, struct err *e)
 			return index_bad(s, x->name, e);
 		}
 	}
+	/* A table of the file that is called as the given one is: see given.c. */
+	if (rc == 0 && !given.ended) {
+		err_set(e, ERR_STORE, "index: open bundles were not asked for");
+		return -1;
+	}
 	return rc;
 }
 

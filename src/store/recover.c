@@ -235,7 +235,7 @@ read_times(struct store *s, struct err *e)
 static int
 fill_duplicates(struct store *s, struct err *e)
 {
-	int64_t head = s->now.next_seq - 1, after = 0, first;
+	int64_t newest = 0, after = 0, first;
 	sqlite3_stmt *st = db_stmt(&s->db, SQL_DEDUP_START, e);
 	int rc;
 
@@ -247,8 +247,12 @@ fill_duplicates(struct store *s, struct err *e)
 		after = sqlite3_column_int64(st, 0) - 1;
 		sqlite3_reset(st);
 	}
-	if (after < head - DUPLICATES_KEYS)
-		after = head - DUPLICATES_KEYS;
+	/* Not from the head: what a power loss took may have been more than that. */
+	for (int kind = 0; kind < KIND__MAX; kind++)
+		if ((KINDS_DEFAULT & KIND_BIT(kind)) != 0 && s->now.kinds[kind].newest > newest)
+			newest = s->now.kinds[kind].newest;
+	if (after < newest - DUPLICATES_KEYS)
+		after = newest - DUPLICATES_KEYS;
 	st = db_stmt(&s->db, SQL_EVENTS_KEYS, e);
 	if (st == NULL || db_bind_int(st, ":after", after) != 0)
 		return -1;
@@ -297,12 +301,17 @@ run_synced(struct store *s, sqlite3_stmt *st, struct err *e)
 int
 writer_take_lease(struct store *s, struct err *e)
 {
-	int64_t lease_to = s->now.next_seq - 1 + s->lease_seqs;
+	int64_t mono = clock_mono_us(), wide = LEASE_SEQS, lease_to;
 	sqlite3_stmt *st = db_stmt(&s->db, SQL_LEASE_UPDATE, e);
 
+	if (s->leased_us != 0 && mono - s->leased_us < LEASE_SHORT_US)
+		wide = s->lease_wide < LEASE_SEQS_MAX ? s->lease_wide * 2 : LEASE_SEQS_MAX;
+	lease_to = s->now.next_seq - 1 + (wide > s->lease_seqs ? wide : s->lease_seqs);
 	if (st == NULL || db_bind_int(st, ":lease_to", lease_to) != 0 || run_synced(s, st, e) != 0)
 		return -1;
 	s->lease_to = lease_to;
+	s->lease_wide = wide;
+	s->leased_us = mono;
 	return 0;
 }
 

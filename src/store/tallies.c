@@ -16,6 +16,7 @@
 #define TALLY_ROWS 100000 /* at a time: bounds the memory */
 #define TALLY_BYTES (256u << 20)
 #define SEEN_BYTES (64u << 20) /* of what is counted as it is appended */
+#define CELLS_AT_ONCE 1024
 #define SPAN_MINUTE 60
 #define SPAN_HOUR 3600
 
@@ -377,15 +378,18 @@ tallies_register(sqlite3 *conn)
 	return rc;
 }
 
-/* The cells of the type of the first, which are written at once. Returns where the next type begins; NULL: failed. */
+/*
+ * The first of these cells, of one type, are written at once, so many that SQLite, which keeps a copy of each page that a statement changes, needs a few MiB for it.
+ * Returns where the others begin; NULL: failed.
+ */
 static const struct ranked *
-put_type(struct store *s, const struct ranked *from, const struct ranked *end, struct err *e)
+put_piece(struct store *s, const struct ranked *from, const struct ranked *end, struct err *e)
 {
 	const enum cell_type type = from->cell->type;
 	struct cells cells = { .next = from, .end = from };
 	struct given given = { .next = next_cell, .column = tables[type].column, .arg = &cells };
 
-	while (cells.end < end && cells.end->cell->type == type)
+	while (cells.end < end && cells.end - from < CELLS_AT_ONCE && cells.end->cell->type == type)
 		cells.end++;
 	return db_run_given(&s->db, tables[type].statement, &given, e) != 0 ? NULL : cells.end;
 }
@@ -412,7 +416,7 @@ put_cells(struct store *s, const struct ranked *sorted, size_t n, struct err *e)
 	const struct ranked *at = sorted, *end = sorted + n;
 
 	while (at != NULL && at < end)
-		at = put_type(s, at, end, e);
+		at = put_piece(s, at, end, e);
 	return at == NULL ? -1 : 0;
 }
 

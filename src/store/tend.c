@@ -223,7 +223,7 @@ store_set_retention(struct store *s, const struct retention *total, const struct
 	memcpy(s->kind, kind, sizeof(s->kind));
 }
 
-/* What is left of the tail: one run, unless the index was made anew lately. */
+/* What is left of the tail: one run, unless the last batch was a very large one or the index was made anew lately. */
 static int
 index_all(struct store *s, struct err *e)
 {

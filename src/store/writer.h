@@ -14,8 +14,13 @@
 #include "store/duplicates.h"
 #include "store/recover.h"
 
-/* Every half of it waits for the disk: 20 ms where that is busy, and a flood brings 100,000 events a second. */
-#define LEASE_SEQS (1 << 20)
+/*
+ * Each lease waits for the disk, 20 ms where that is busy, and a flood has 100,000 events a second; but a power loss leaves as many seqs unused, and seqs are
+ * what readers tell distances by. So a lease is twice the one before if that lasted for less than LEASE_SHORT_US, and else the least.
+ */
+#define LEASE_SEQS 65536
+#define LEASE_SEQS_MAX (1 << 20)
+#define LEASE_SHORT_US 10000000
 #define INDEX_LAG_MAX 20000
 #define COMMITS_KEPT 1024
 
@@ -72,7 +77,10 @@ struct store {
 	bool aside; /* that file is moved aside already, and the new log could not be made yet */
 	bool index_is_bad; /* made no sense where it was met: to be made anew */
 	struct standing now, kept; /* with the open batch, and as committed */
-	int64_t lease_to, lease_seqs; /* lease_seqs grows when a batch is larger */
+	int64_t lease_to,
+	    lease_seqs; /* lease_seqs is the least that the next one has: it grows when a batch is larger */
+	int64_t lease_wide; /* how many the last one had because of those before */
+	int64_t leased_us; /* monotonic: when it was taken */
 
 	int wal_pages; /* as of the last commit */
 	int written_pages; /* of them, which the kernel was told to write out */
@@ -92,7 +100,7 @@ int writer_end(struct store *s, struct err *e);
 int writer_failed(struct store *s, const struct err *why);
 /* Writes what is appended into the table: before anybody reads events inside an open batch. In append.c. */
 int writer_flush(struct store *s, struct err *e);
-/* Moves lease_to up by lease_seqs, in a synced commit of its own. In recover.c. */
+/* Moves lease_to up by lease_seqs or more, in a synced commit of its own. In recover.c. */
 int writer_take_lease(struct store *s, struct err *e);
 
 #endif

@@ -305,25 +305,42 @@ test_large_batch(void **state)
 	assert_sql("SELECT group_concat(symbol || ' ' || patterns) FROM symbols", "AAPL 501,MSFT 500");
 }
 
-/* A row that the table refuses fails its batch, whole, and that may be fed again. */
+/* A row that the table refuses, or rows that it does not get, fail their batch, whole, and that may be fed again. */
 static void
 test_refused_row(void **state)
 {
+	static const struct {
+		const char *begin, *end, *why;
+	} reasons[] = {
+		{ "CREATE TRIGGER no BEFORE INSERT ON events WHEN new.seq = 3 BEGIN SELECT RAISE(ABORT, 'not this "
+		  "one'); END",
+		    "DROP TRIGGER no", "events_insert: not this one (1811)" },
+		{ "INSERT INTO events SELECT 3, kind, symbol, name, timeframe, confidence, value, severity, component, "
+		  "source, channel, "
+		  "time_ms, time_source, received_us, gap_from_us, duplicate_of, body FROM events WHERE seq = 1",
+		    "DELETE FROM events WHERE seq = 3", "events_insert: UNIQUE constraint failed: events.seq (1555)" },
+		{ "CREATE TABLE new_events (given, seq, kind, symbol, name, timeframe, confidence, value, severity, "
+		  "component, source, "
+		  "channel, time_ms, time_source, received_us, gap_from_us, duplicate_of, body)",
+		    "DROP TABLE new_events", "events_insert: it did not take what it was given" },
+	};
 	struct store *s = open_store(0);
-	struct err e = { .code = ERR_NONE };
 
 	(void)state;
 	append(s, "AAPL", "a", 1, NULL);
 	commit(s);
-	change("CREATE TRIGGER no BEFORE INSERT ON events WHEN new.seq = 3 BEGIN SELECT RAISE(ABORT, 'not this one'); "
-	       "END");
-	for (int i = 2; i <= 4; i++)
-		append(s, "AAPL", "a", i, NULL);
-	assert_int_equal(store_commit(s, clock_real_us(), &e), -1);
-	assert_string_equal(e.text, "events_insert: not this one (1811)");
-	change("DROP TRIGGER no");
-	for (int i = 2; i <= 4; i++)
-		assert_int_equal(append(s, "AAPL", "a", i, NULL), i);
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+		struct err e = { .code = ERR_NONE };
+
+		change(reasons[i].begin);
+		for (int n = 2; n <= 4; n++)
+			append(s, "AAPL", "a", n, NULL);
+		assert_int_equal(store_commit(s, clock_real_us(), &e), -1);
+		assert_string_equal(e.text, reasons[i].why);
+		change(reasons[i].end);
+	}
+	for (int n = 2; n <= 4; n++)
+		assert_int_equal(append(s, "AAPL", "a", n, NULL), n);
 	commit(s);
 	assert_int_equal(store_close(s, NULL), 0);
 	assert_sql("SELECT count(*) || ' ' || max(seq) FROM events", "4 4");
@@ -375,6 +392,25 @@ test_duplicates_after_start(void **state)
 	commit(s);
 	assert_int_equal(store_close(s, NULL), 0);
 	assert_sql("SELECT count(*) FROM events WHERE kind = 6 AND body LIKE '%subscriber_down%'", "1");
+}
+
+/* However far a power loss in a flood has had the log leap. */
+static void
+test_duplicates_behind_a_leap(void **state)
+{
+	struct store *s = open_store(0);
+	int64_t duplicate_of;
+
+	(void)state;
+	append(s, "AAPL", "a", 1, NULL);
+	commit(s);
+	assert_int_equal(store_close(s, NULL), 0);
+	change("UPDATE log SET clean = 0, boot_id = 'another', lease_to = 1048576");
+	s = open_store(0);
+	assert_true(append(s, "AAPL", "b", 1, &duplicate_of) > 1048576);
+	assert_int_equal(duplicate_of, 1);
+	commit(s);
+	assert_int_equal(store_close(s, NULL), 0);
 }
 
 static void
@@ -436,7 +472,7 @@ test_power_loss(void **state)
 	assert_sql("UPDATE log SET clean = 0, boot_id = 'another'", "");
 	s = open_store(0);
 	/* Behind the lease, after the two gaps. */
-	assert_int_equal(append(s, "AAPL", "a", 2, NULL), 1048576 + 3);
+	assert_int_equal(append(s, "AAPL", "a", 2, NULL), 65536 + 3);
 	commit(s);
 	assert_int_equal(store_close(s, NULL), 0);
 	assert_sql("SELECT count(*) FROM events WHERE kind = 6 AND body LIKE '%\"crash\"%'", "1");
@@ -546,6 +582,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_refused_row, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rollback_forgets, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_duplicates_after_start, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_duplicates_behind_a_leap, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_power_loss, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),

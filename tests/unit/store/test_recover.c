@@ -574,8 +574,6 @@ test_over_the_lease(void **state)
 	int tries = 0;
 
 	(void)state;
-	/* Less than it has, or the batch would be too large for a test. */
-	s->lease_to = s->lease_seqs = 65536;
 	while (try_many(s, 150000, &e) != 0) {
 		assert_int_equal(e.code, ERR_BUSY);
 		assert_true(++tries <= 3);
@@ -586,6 +584,34 @@ test_over_the_lease(void **state)
 	assert_int_equal(s->lease_seqs, LEASE_SEQS);
 	log_close(s);
 	assert_log("SELECT count(*) || ' ' || max(seq) FROM events", "150000 150000");
+}
+
+/* How many seqs a lease has that is taken now. */
+static int64_t
+leased(struct store *s)
+{
+	struct err e;
+
+	assert_int_equal(writer_take_lease(s, &e), 0);
+	return s->lease_to - (s->now.next_seq - 1);
+}
+
+static void
+test_leases_of_a_flood(void **state)
+{
+	struct store *s = log_open();
+
+	(void)state;
+	s->leased_us = 0; /* whatever opening took */
+	for (int64_t want = LEASE_SEQS; want < LEASE_SEQS_MAX; want *= 2)
+		assert_int_equal(leased(s), want);
+	assert_int_equal(leased(s), LEASE_SEQS_MAX);
+	assert_int_equal(leased(s), LEASE_SEQS_MAX);
+	/* One that lasted is followed by the least again. */
+	s->leased_us -= LEASE_SHORT_US;
+	assert_int_equal(leased(s), LEASE_SEQS);
+	assert_int_equal(leased(s), 2 * LEASE_SEQS);
+	log_close(s);
 }
 
 int
@@ -605,6 +631,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_copied, log_setup, log_teardown),
 		cmocka_unit_test_setup_teardown(test_alive, log_setup, log_teardown),
 		cmocka_unit_test_setup_teardown(test_over_the_lease, log_setup, log_teardown),
+		cmocka_unit_test_setup_teardown(test_leases_of_a_flood, log_setup, log_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
