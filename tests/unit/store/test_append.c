@@ -116,6 +116,30 @@ ask(const char *sql, char *out, size_t size)
 		assert_string_equal(got_, want); \
 	} while (0)
 
+/* By another connection, whether the log is open or not. */
+static void
+change(const char *sql)
+{
+	char path[100];
+	sqlite3 *conn;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, DB_FILE);
+	assert_int_equal(sqlite3_open(path, &conn), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(conn, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(conn);
+}
+
+/* A log of one event, closed. */
+static void
+leave_one_event(void)
+{
+	struct store *s = open_store(0);
+
+	append(s, "AAPL", "a", 1, NULL);
+	commit(s);
+	assert_int_equal(store_close(s, NULL), 0);
+}
+
 /* The next ring, of which there is one; *bytes is for its rows. */
 static struct text
 heard(int fd, int64_t after, int64_t head)
@@ -211,19 +235,6 @@ test_batch(void **state)
 	/* Two places of kind 0: no step from the first, then one of a single seq. */
 	assert_sql("SELECT first || ' ' || hex(places) FROM by_symbol_open WHERE symbol = 'AAPL'", "1 0008");
 	assert_sql("SELECT events || ' ' || newest FROM kinds WHERE kind = 0", "2 2");
-}
-
-/* By another connection, while the log is open. */
-static void
-change(const char *sql)
-{
-	char path[100];
-	sqlite3 *conn;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, DB_FILE);
-	assert_int_equal(sqlite3_open(path, &conn), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(conn, sql, NULL, NULL, NULL), SQLITE_OK);
-	sqlite3_close(conn);
 }
 
 static void
@@ -379,13 +390,11 @@ test_rollback_forgets(void **state)
 static void
 test_duplicates_after_start(void **state)
 {
-	struct store *s = open_store(0);
+	struct store *s;
 	int64_t duplicate_of;
 
 	(void)state;
-	append(s, "AAPL", "a", 1, NULL);
-	commit(s);
-	assert_int_equal(store_close(s, NULL), 0);
+	leave_one_event();
 	s = open_store(0);
 	append(s, "AAPL", "b", 1, &duplicate_of);
 	assert_int_equal(duplicate_of, 1);
@@ -398,13 +407,11 @@ test_duplicates_after_start(void **state)
 static void
 test_duplicates_behind_a_leap(void **state)
 {
-	struct store *s = open_store(0);
+	struct store *s;
 	int64_t duplicate_of;
 
 	(void)state;
-	append(s, "AAPL", "a", 1, NULL);
-	commit(s);
-	assert_int_equal(store_close(s, NULL), 0);
+	leave_one_event();
 	change("UPDATE log SET clean = 0, boot_id = 'another', lease_to = 1048576");
 	s = open_store(0);
 	assert_true(append(s, "AAPL", "b", 1, &duplicate_of) > 1048576);
@@ -463,13 +470,11 @@ test_killed(void **state)
 static void
 test_power_loss(void **state)
 {
-	struct store *s = open_store(0);
+	struct store *s;
 
 	(void)state;
-	append(s, "AAPL", "a", 1, NULL);
-	commit(s);
-	assert_int_equal(store_close(s, NULL), 0);
-	assert_sql("UPDATE log SET clean = 0, boot_id = 'another'", "");
+	leave_one_event();
+	change("UPDATE log SET clean = 0, boot_id = 'another'");
 	s = open_store(0);
 	/* Behind the lease, after the two gaps. */
 	assert_int_equal(append(s, "AAPL", "a", 2, NULL), 65536 + 3);
