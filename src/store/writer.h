@@ -77,8 +77,8 @@ struct store {
 	bool aside; /* that file is moved aside already, and the new log could not be made yet */
 	bool index_is_bad; /* made no sense where it was met: to be made anew */
 	struct standing now, kept; /* with the open batch, and as committed */
-	int64_t lease_to,
-	    lease_seqs; /* lease_seqs is the least that the next one has: it grows when a batch is larger */
+	int64_t lease_to;
+	int64_t lease_seqs; /* the least that the next one has: it grows when a batch is larger */
 	int64_t lease_wide; /* how many the last one had because of those before */
 	int64_t leased_us; /* monotonic: when it was taken */
 

@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from conftest import BUILD, PATTERNS, SLOW, seq, simulate, until
+from conftest import BUILD, PATTERNS, SLOW, seq, until
 from live_client import Stream, Waiting
 from test_live import ids, pattern
 
