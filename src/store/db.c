@@ -366,24 +366,37 @@ db_run(struct db *db, enum sql id, struct err *e)
 	return st == NULL ? -1 : db_step(db, st, e);
 }
 
-int
-db_run_given(struct db *db, enum sql id, struct given *g, struct err *e)
+sqlite3_stmt *
+db_stmt_given(struct db *db, enum sql id, struct given *g, struct err *e)
 {
 	sqlite3_stmt *st = db_stmt(db, id, e);
-	int rc;
 
-	if (st == NULL)
-		return -1;
-	if (given_bind(st, g) != 0)
-		return db_fail(db, sql_names[id], e);
-	rc = db_step(db, st, e);
+	if (st == NULL || given_bind(st, g) == 0)
+		return st;
+	db_fail(db, sql_names[id], e);
+	return NULL;
+}
+
+int
+db_step_given(struct db *db, sqlite3_stmt *st, const struct given *g, struct err *e)
+{
+	int rc = db_step(db, st, e);
+
 	if (rc < 0 && g->failed && e != NULL)
 		*e = g->why;
 	if (rc == 0 && !g->ended) {
-		err_set(e, ERR_STORE, "%s: it did not take what it was given", sql_names[id]);
+		err_set(e, ERR_STORE, "%s: it did not take what it was given", name_of(db, st));
 		return -1;
 	}
 	return rc;
+}
+
+int
+db_run_given(struct db *db, enum sql id, struct given *g, struct err *e)
+{
+	sqlite3_stmt *st = db_stmt_given(db, id, g, e);
+
+	return st == NULL ? -1 : db_step_given(db, st, g, e);
 }
 
 struct text

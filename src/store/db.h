@@ -48,8 +48,15 @@ int db_bind_real(sqlite3_stmt *st, const char *name, double v);
 /* 1: a row; 0: done, and the statement is reset; -1: error, reset, *e says which (ERR_BUSY, ERR_FULL, ERR_CORRUPT, ERR_STORE). */
 int db_step(struct db *db, sqlite3_stmt *st, struct err *e);
 int db_run(struct db *db, enum sql id, struct err *e); /* a statement without parameters or rows */
-int db_run_given(struct db *db, enum sql id, struct given *g,
-    struct err *e); /* one without rows, whose one parameter is `:given`; all that is given, or -1 */
+
+/*
+ * The same for a statement whose parameter is `:given`, borrowed until the reset. One that fails since `next` has tells so in its words, and none is done before it has
+ * taken all that is given. db_run_given(): one without rows, to its end.
+ */
+sqlite3_stmt *db_stmt_given(struct db *db, enum sql id, struct given *g, struct err *e);
+int db_step_given(struct db *db, sqlite3_stmt *st, const struct given *g, struct err *e);
+int db_run_given(struct db *db, enum sql id, struct given *g, struct err *e);
+
 struct text db_column_text(sqlite3_stmt *st, int column); /* borrowed until the next step; TEXT_NONE for NULL */
 struct text db_column_blob(sqlite3_stmt *st, int column); /* the same */
 double db_column_real(sqlite3_stmt *st, int column); /* NAN for NULL */

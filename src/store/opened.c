@@ -59,7 +59,7 @@ opened_load(struct store *s, struct opened *rows, int n, struct err *e)
 {
 	struct rows named = { .p = rows, .n = n };
 	struct given given = { .next = next_row, .column = column, .arg = &named };
-	sqlite3_stmt *st = db_stmt(&s->db, SQL_OPEN_SELECT, e);
+	sqlite3_stmt *st = db_stmt_given(&s->db, SQL_OPEN_SELECT, &given, e);
 	int rc;
 
 	for (int i = 0; i < n; i++) {
@@ -68,9 +68,7 @@ opened_load(struct store *s, struct opened *rows, int n, struct err *e)
 	}
 	if (st == NULL)
 		return -1;
-	if (given_bind(st, &given) != 0)
-		return db_fail(&s->db, "index: bind", e);
-	while ((rc = db_step(&s->db, st, e)) == 1) {
+	while ((rc = db_step_given(&s->db, st, &given, e)) == 1) {
 		struct opened *x = &rows[sqlite3_column_int(st, 0)];
 
 		x->had = true;
@@ -78,11 +76,6 @@ opened_load(struct store *s, struct opened *rows, int n, struct err *e)
 			sqlite3_reset(st);
 			return index_bad(s, x->name, e);
 		}
-	}
-	/* A table of the file that is called as the given one is: see given.c. */
-	if (rc == 0 && !given.ended) {
-		err_set(e, ERR_STORE, "index: open bundles were not asked for");
-		return -1;
 	}
 	return rc;
 }

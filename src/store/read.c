@@ -324,12 +324,8 @@ rows_open(struct reader *r, enum row_width width, struct given *wanted, struct e
 	static const enum sql statements[] = {
 		[ROW_COLUMNS] = SQL_LIST_COLUMNS, [ROW_WHOLE] = SQL_LIST_WHOLE, [ROW_BRIEF] = SQL_LIST_BRIEF
 	};
-	sqlite3_stmt *rows = db_stmt(&r->db, statements[width], e);
 
-	if (rows == NULL || given_bind(rows, wanted) == 0)
-		return rows;
-	db_fail(&r->db, "list", e);
-	return NULL;
+	return db_stmt_given(&r->db, statements[width], wanted, e);
 }
 
 int
@@ -339,11 +335,8 @@ rows_next(
 	int rc;
 
 	do {
-		if ((rc = db_step(&r->db, rows, e)) != 1) {
-			if (wanted->failed && e != NULL)
-				*e = wanted->why;
+		if ((rc = db_step_given(&r->db, rows, wanted, e)) != 1)
 			return rc;
-		}
 		if (width == ROW_BRIEF)
 			take_brief(ev, rows);
 		else
